@@ -1,1 +1,24 @@
-//! annals-store
+//! Where the log lives: journal, recent, search, proofs, and the control data beside them.
+//!
+//! A [`Store`] is one directory. Its logs are reached by [`Store::log`] and by nothing else, so that
+//! nobody can read a workspace without having named it. [`Log::append`] is acknowledged when its
+//! events are sequenced, hashed and on stable storage; nothing after that changes an entry.
+//!
+//! This crate knows SQLite, files and threads. It does not know HTTP, users, or what a receiver of
+//! events wants them to look like.
+
+mod append;
+mod error;
+mod log;
+mod options;
+mod pending;
+mod search;
+mod store;
+
+pub use append::{Append, Appended, Idempotency, Item, Receipt};
+pub use error::{AppendError, StoreError};
+pub use log::Log;
+pub use options::{Clock, Durability, Options, SteppedClock, SystemClock};
+pub use pending::Pending;
+pub use search::{Count, Found, Order, Rows, Search};
+pub use store::{Recorded, Slot, Store};

@@ -1,0 +1,88 @@
+//! What can go wrong in the store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store cannot be opened, read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the directory open.
+    #[error("{path} is in use by another process")]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file of the directory cannot be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// SQLite refuses.
+    #[error("the database failed")]
+    Database(#[from] rusqlite::Error),
+    /// The directory was written by a later version.
+    #[error("this data was written by a later version of Annals (it has migration {found}; this one knows {known})")]
+    Newer {
+        /// The last migration in the directory.
+        found: u32,
+        /// The last one that this version knows.
+        known: u32,
+    },
+    /// What is stored contradicts itself.
+    #[error("damaged data in {place}: {what}")]
+    Damaged {
+        /// Which group, log and position, as far as is known.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A proof was asked for that cannot be made, such as of a position beyond the size.
+    #[error(transparent)]
+    Proof(#[from] annals_merkle::ProofError),
+    /// There is no space left.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The store has stopped, because it was closed or the disk failed.
+    #[error("the store has stopped")]
+    Stopped,
+    /// Writing the result out failed.
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+    /// The operating system gives no random bytes.
+    #[error("no random bytes")]
+    Random,
+}
+
+/// Why events are not recorded. None of the batch is in the log, except after
+/// [`AppendError::Stopped`], which leaves it open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Too much is waiting; try again in a second.
+    #[error("too many events are waiting")]
+    Busy,
+    /// There is no space left. Reading goes on.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The idempotency key was used before for another body.
+    #[error("this idempotency key was used for another request")]
+    IdempotencyMismatch,
+    /// The batch holds nothing, or more than a group can hold.
+    #[error("a batch has at least one and at most {limit} events")]
+    Size {
+        /// The most events.
+        limit: usize,
+    },
+    /// The store has stopped, because it was closed or the disk failed. Whether the events are in the
+    /// log is unknown; sending them again with their ids is safe.
+    #[error("the store has stopped")]
+    Stopped,
+    /// What is stored cannot be read, so that duplicates cannot be told.
+    #[error("the journal cannot be read: {0}")]
+    Unreadable(String),
+}

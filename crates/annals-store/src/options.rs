@@ -1,0 +1,118 @@
+//! What a store is opened with.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use annals_event::Timestamp;
+
+/// Where the time comes from. The store asks nothing else for it.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The time of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
+            Err(_) => 0,
+        };
+        Timestamp::from_micros(micros)
+    }
+}
+
+/// A time that stands still until it is moved: for tests, and for the demo, whose month of events
+/// is recorded within seconds.
+#[derive(Debug)]
+pub struct SteppedClock(AtomicI64);
+
+impl SteppedClock {
+    /// A clock that stands at `start`.
+    pub fn new(start: Timestamp) -> SteppedClock {
+        SteppedClock(AtomicI64::new(start.as_micros()))
+    }
+
+    /// Moves the clock; backwards too, as real clocks sometimes do.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.as_micros(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Every commit is synced before it is acknowledged.
+    #[default]
+    Full,
+    /// Nothing is synced. It exists only to show that the power-cut test can fail.
+    Off,
+}
+
+/// How a store is opened. `Options::default()` is what an installation runs with.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// How many bytes of decompressed journal frames are kept in memory. Default 64 MiB.
+    pub cache_bytes: usize,
+    /// The name of the SQLite VFS to use, if not the usual one: how faults are injected.
+    pub vfs: Option<String>,
+    /// The installation's origin, which begins the name of every log. Only used when the directory
+    /// is new; without it a random one under `annals.invalid` is made.
+    pub origin: Option<String>,
+    /// Whether commits wait for the disk.
+    pub durability: Durability,
+    /// The most bytes that the database file may take, if it is limited. A full one answers as a full
+    /// disk does.
+    pub max_bytes: Option<u64>,
+    /// How many bytes are set aside so that reading is still recorded on a full disk. Default 8 MiB.
+    pub reserve_bytes: u64,
+    /// How long an idempotency key is remembered at least, in seconds of uptime. Default one day.
+    pub idempotency_seconds: u64,
+    /// What to do when the disk fails: it is called once, with the reason, after which the store
+    /// accepts nothing more. Default: the process ends with exit code 70, because after a failed
+    /// sync nobody knows what is on the disk, and only a restart reads it again.
+    pub on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            clock: Arc::new(SystemClock),
+            cache_bytes: 64 << 20,
+            vfs: None,
+            origin: None,
+            durability: Durability::Full,
+            max_bytes: None,
+            reserve_bytes: 8 << 20,
+            idempotency_seconds: 24 * 3600,
+            on_fatal: Arc::new(|_| std::process::exit(70)),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("vfs", &self.vfs)
+            .field("origin", &self.origin)
+            .field("durability", &self.durability)
+            .field("max_bytes", &self.max_bytes)
+            .field("reserve_bytes", &self.reserve_bytes)
+            .field("idempotency_seconds", &self.idempotency_seconds)
+            .finish_non_exhaustive()
+    }
+}

@@ -54,7 +54,11 @@ impl Checkpoint {
         if size == 0 && root != empty_root() {
             return Err(CheckpointError::Root);
         }
-        Ok(Checkpoint { origin: origin.to_owned(), size, root })
+        Ok(Checkpoint {
+            origin: origin.to_owned(),
+            size,
+            root,
+        })
     }
 
     /// The log's name.
@@ -91,7 +95,13 @@ impl Checkpoint {
 
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n{}\n{}", self.origin, self.size, STANDARD.encode(self.root))
+        writeln!(
+            f,
+            "{}\n{}\n{}",
+            self.origin,
+            self.size,
+            STANDARD.encode(self.root)
+        )
     }
 }
 
@@ -102,7 +112,9 @@ impl FromStr for Checkpoint {
     fn from_str(text: &str) -> Result<Checkpoint, CheckpointError> {
         let lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?;
         let lines: Vec<&str> = lines.split('\n').collect();
-        let [origin, size, root] = lines[..] else { return Err(CheckpointError::Lines) };
+        let [origin, size, root] = lines[..] else {
+            return Err(CheckpointError::Lines);
+        };
         let parsed: u64 = size.parse().map_err(|_| CheckpointError::Size)?;
         // `parse` also takes "+1" and "01".
         if parsed.to_string() != size {

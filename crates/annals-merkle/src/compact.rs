@@ -43,7 +43,11 @@ pub enum CompactRangeError {
 impl CompactRange {
     /// The empty range at `begin`.
     pub fn new(begin: u64) -> CompactRange {
-        CompactRange { begin, end: begin, hashes: Vec::new() }
+        CompactRange {
+            begin,
+            end: begin,
+            hashes: Vec::new(),
+        }
     }
 
     /// The range `[begin, end)` from the hashes of the nodes that [`cover`] names, in that order:
@@ -61,7 +65,10 @@ impl CompactRange {
         }
         let wanted = cover(begin, end).len();
         if hashes.len() != wanted {
-            return Err(CompactRangeError::Length { wanted, given: hashes.len() });
+            return Err(CompactRangeError::Length {
+                wanted,
+                given: hashes.len(),
+            });
         }
         Ok(CompactRange { begin, end, hashes })
     }
@@ -83,13 +90,22 @@ impl CompactRange {
 
     /// The nodes with their hashes, from the left.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, Hash)> + '_ {
-        cover(self.begin, self.end).into_iter().zip(self.hashes.iter().copied())
+        cover(self.begin, self.end)
+            .into_iter()
+            .zip(self.hashes.iter().copied())
     }
 
     /// Appends one leaf, and shows `completed` every inner node (level 1 and up) that it completes,
     /// from the bottom.
     pub fn push_leaf(&mut self, leaf: Hash, completed: &mut impl FnMut(NodeId, Hash)) {
-        self.push(NodeId { level: 0, index: self.end }, leaf, completed);
+        self.push(
+            NodeId {
+                level: 0,
+                index: self.end,
+            },
+            leaf,
+            completed,
+        );
     }
 
     /// Joins `next`, which must begin where this range ends. `completed` is shown every node that
@@ -103,7 +119,10 @@ impl CompactRange {
         completed: &mut impl FnMut(NodeId, Hash),
     ) -> Result<(), CompactRangeError> {
         if next.begin != self.end {
-            return Err(CompactRangeError::Gap { end: self.end, begin: next.begin });
+            return Err(CompactRangeError::Gap {
+                end: self.end,
+                begin: next.begin,
+            });
         }
         for (id, hash) in next.nodes() {
             self.push(id, hash, completed);
@@ -120,7 +139,10 @@ impl CompactRange {
         while id.index % 2 == 1 && (id.index - 1) << id.level >= self.begin {
             let Some(left) = self.hashes.pop() else { break };
             hash = node_hash(&left, &hash);
-            id = NodeId { level: id.level + 1, index: id.index / 2 };
+            id = NodeId {
+                level: id.level + 1,
+                index: id.index / 2,
+            };
             completed(id, hash);
         }
         self.hashes.push(hash);
@@ -132,7 +154,9 @@ impl CompactRange {
     /// Of a range that begins elsewhere it is not a node of any tree; join it to what stands before.
     pub fn root(&self) -> Hash {
         let mut from_the_right = self.hashes.iter().rev();
-        let Some(&last) = from_the_right.next() else { return empty_root() };
+        let Some(&last) = from_the_right.next() else {
+            return empty_root();
+        };
         from_the_right.fold(last, |right, left| node_hash(left, &right))
     }
 
@@ -153,8 +177,12 @@ impl CompactRange {
     /// [`CompactRangeError::Encoding`], [`CompactRangeError::Backwards`] or
     /// [`CompactRangeError::Length`].
     pub fn decode(bytes: &[u8]) -> Result<CompactRange, CompactRangeError> {
-        let (begin, rest) = bytes.split_first_chunk().ok_or(CompactRangeError::Encoding)?;
-        let (end, rest) = rest.split_first_chunk().ok_or(CompactRangeError::Encoding)?;
+        let (begin, rest) = bytes
+            .split_first_chunk()
+            .ok_or(CompactRangeError::Encoding)?;
+        let (end, rest) = rest
+            .split_first_chunk()
+            .ok_or(CompactRangeError::Encoding)?;
         let (hashes, left_over) = rest.as_chunks::<32>();
         if !left_over.is_empty() {
             return Err(CompactRangeError::Encoding);

@@ -65,7 +65,14 @@ impl SigningKey {
         let id = key_id(checkpoint.origin(), self.0.verifying_key().as_bytes());
         let signature = self.0.sign(text.as_bytes()).to_bytes().to_vec();
         let name = checkpoint.origin().to_owned();
-        Note { text, signatures: vec![NoteSignature { name, id, signature }] }
+        Note {
+            text,
+            signatures: vec![NoteSignature {
+                name,
+                id,
+                signature,
+            }],
+        }
     }
 }
 
@@ -86,7 +93,11 @@ impl VerifyingKey {
         if key.is_weak() {
             return Err(KeyError::Point);
         }
-        Ok(VerifyingKey { name: name.to_owned(), id: key_id(name, key.as_bytes()), key })
+        Ok(VerifyingKey {
+            name: name.to_owned(),
+            id: key_id(name, key.as_bytes()),
+            key,
+        })
     }
 
     /// The name; for the key of a log, the log's name.
@@ -115,7 +126,13 @@ impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut typed = [ED25519; 33];
         typed[1..].copy_from_slice(self.key.as_bytes());
-        write!(f, "{}+{:08x}+{}", self.name, u32::from_be_bytes(self.id), STANDARD.encode(typed))
+        write!(
+            f,
+            "{}+{:08x}+{}",
+            self.name,
+            u32::from_be_bytes(self.id),
+            STANDARD.encode(typed)
+        )
     }
 }
 

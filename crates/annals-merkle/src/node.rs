@@ -34,8 +34,14 @@ pub fn cover(from: u64, to: u64) -> Vec<NodeId> {
     let mut begin = from;
     while begin < to {
         let level = begin.trailing_zeros().min((to - begin).ilog2());
-        #[expect(clippy::cast_possible_truncation, reason = "a logarithm of a u64 is at most 63")]
-        nodes.push(NodeId { level: level as u8, index: begin >> level });
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a logarithm of a u64 is at most 63"
+        )]
+        nodes.push(NodeId {
+            level: level as u8,
+            index: begin >> level,
+        });
         begin += 1 << level;
     }
     nodes
@@ -64,12 +70,18 @@ impl Subtree {
     pub fn fold(self, hashes: &[Hash]) -> Result<Hash, ProofError> {
         let wanted = self.nodes().len();
         if hashes.len() != wanted {
-            return Err(ProofError::Length { wanted, given: hashes.len() });
+            return Err(ProofError::Length {
+                wanted,
+                given: hashes.len(),
+            });
         }
         // A subtree of a tree starts on a multiple of a power of two that is at least its width, so
         // its nodes get smaller to the right, and folding from the right is RFC 6962's recursion.
         let mut from_the_right = hashes.iter().rev();
-        let last = *from_the_right.next().ok_or(ProofError::Length { wanted: 1, given: 0 })?;
+        let last = *from_the_right.next().ok_or(ProofError::Length {
+            wanted: 1,
+            given: 0,
+        })?;
         Ok(from_the_right.fold(last, |right, left| node_hash(left, &right)))
     }
 }

@@ -82,7 +82,11 @@ impl Note {
                 signed = true;
             }
         }
-        if signed { Ok(()) } else { Err(NoteError::NotSigned) }
+        if signed {
+            Ok(())
+        } else {
+            Err(NoteError::NotSigned)
+        }
     }
 }
 
@@ -91,7 +95,12 @@ impl fmt::Display for Note {
         writeln!(f, "{}", self.text)?;
         for line in &self.signatures {
             let bytes = [line.id.as_slice(), &line.signature].concat();
-            writeln!(f, "{SIGNATURE_MARK}{} {}", line.name, STANDARD.encode(bytes))?;
+            writeln!(
+                f,
+                "{SIGNATURE_MARK}{} {}",
+                line.name,
+                STANDARD.encode(bytes)
+            )?;
         }
         Ok(())
     }
@@ -115,8 +124,14 @@ impl FromStr for Note {
         if lines.split('\n').count() > NOTE_SIGNATURES_MAX {
             return Err(NoteError::TooManySignatures);
         }
-        let signatures = lines.split('\n').map(str::parse).collect::<Result<Vec<_>, _>>()?;
-        Ok(Note { text: text.to_owned(), signatures })
+        let signatures = lines
+            .split('\n')
+            .map(str::parse)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Note {
+            text: text.to_owned(),
+            signatures,
+        })
     }
 }
 
@@ -124,13 +139,21 @@ impl FromStr for NoteSignature {
     type Err = NoteError;
 
     fn from_str(line: &str) -> Result<NoteSignature, NoteError> {
-        let line = line.strip_prefix(SIGNATURE_MARK).ok_or(NoteError::SignatureLine)?;
+        let line = line
+            .strip_prefix(SIGNATURE_MARK)
+            .ok_or(NoteError::SignatureLine)?;
         let (name, bytes) = line.split_once(' ').ok_or(NoteError::SignatureLine)?;
-        let bytes = STANDARD.decode(bytes).map_err(|_| NoteError::SignatureLine)?;
+        let bytes = STANDARD
+            .decode(bytes)
+            .map_err(|_| NoteError::SignatureLine)?;
         let (id, signature) = bytes.split_first_chunk().ok_or(NoteError::SignatureLine)?;
         if !is_key_name(name) || signature.is_empty() {
             return Err(NoteError::SignatureLine);
         }
-        Ok(NoteSignature { name: name.to_owned(), id: *id, signature: signature.to_vec() })
+        Ok(NoteSignature {
+            name: name.to_owned(),
+            id: *id,
+            signature: signature.to_vec(),
+        })
     }
 }

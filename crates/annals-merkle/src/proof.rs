@@ -54,10 +54,17 @@ pub fn inclusion_subtrees(position: u64, size: u64) -> Result<Vec<Subtree>, Proo
         return Err(ProofError::Position { position, size });
     }
     let mut path = Vec::new();
-    let mut tree = Subtree { begin: 0, end: size };
+    let mut tree = Subtree {
+        begin: 0,
+        end: size,
+    };
     while tree.end - tree.begin > 1 {
         let (left, right) = halves(tree);
-        let (inside, beside) = if position < left.end { (left, right) } else { (right, left) };
+        let (inside, beside) = if position < left.end {
+            (left, right)
+        } else {
+            (right, left)
+        };
         path.push(beside);
         tree = inside;
     }
@@ -81,7 +88,11 @@ pub fn consistency_subtrees(old: u64, new: u64) -> Result<Vec<Subtree>, ProofErr
     let mut tree = Subtree { begin: 0, end: new };
     while tree.end > old {
         let (left, right) = halves(tree);
-        let (inside, beside) = if old <= left.end { (left, right) } else { (right, left) };
+        let (inside, beside) = if old <= left.end {
+            (left, right)
+        } else {
+            (right, left)
+        };
         path.push(beside);
         tree = inside;
     }
@@ -104,8 +115,11 @@ pub fn prove<E: From<ProofError>>(
     subtrees
         .iter()
         .map(|subtree| {
-            let hashes =
-                subtree.nodes().into_iter().map(&mut fetch).collect::<Result<Vec<_>, E>>()?;
+            let hashes = subtree
+                .nodes()
+                .into_iter()
+                .map(&mut fetch)
+                .collect::<Result<Vec<_>, E>>()?;
             Ok(subtree.fold(&hashes)?)
         })
         .collect()
@@ -127,7 +141,11 @@ pub fn verify_inclusion(
     let path = inclusion_subtrees(position, size)?;
     require_length(path.len(), proof.len())?;
     let folded = path.iter().zip(proof).fold(*leaf, |hash, (beside, given)| {
-        if beside.begin > position { node_hash(&hash, given) } else { node_hash(given, &hash) }
+        if beside.begin > position {
+            node_hash(&hash, given)
+        } else {
+            node_hash(given, &hash)
+        }
     });
     require_root(&folded, root)
 }
@@ -148,7 +166,11 @@ pub fn verify_consistency(
     require_length(path.len(), proof.len())?;
     if old == 0 {
         require_root(&empty_root(), old_root)?;
-        return if new == 0 { require_root(&empty_root(), new_root) } else { Ok(()) };
+        return if new == 0 {
+            require_root(&empty_root(), new_root)
+        } else {
+            Ok(())
+        };
     }
     if old == new {
         return require_root(old_root, new_root);
@@ -180,13 +202,30 @@ pub fn verify_consistency(
 /// that is smaller than the whole.
 fn halves(tree: Subtree) -> (Subtree, Subtree) {
     let middle = tree.begin + (1 << (tree.end - tree.begin - 1).ilog2());
-    (Subtree { begin: tree.begin, end: middle }, Subtree { begin: middle, end: tree.end })
+    (
+        Subtree {
+            begin: tree.begin,
+            end: middle,
+        },
+        Subtree {
+            begin: middle,
+            end: tree.end,
+        },
+    )
 }
 
 fn require_length(wanted: usize, given: usize) -> Result<(), ProofError> {
-    if wanted == given { Ok(()) } else { Err(ProofError::Length { wanted, given }) }
+    if wanted == given {
+        Ok(())
+    } else {
+        Err(ProofError::Length { wanted, given })
+    }
 }
 
 fn require_root(folded: &Hash, root: &Hash) -> Result<(), ProofError> {
-    if folded == root { Ok(()) } else { Err(ProofError::Root) }
+    if folded == root {
+        Ok(())
+    } else {
+        Err(ProofError::Root)
+    }
 }

@@ -32,6 +32,9 @@ pub fn range_nodes(
 /// Checks that `leaves`, a compact range of the leaves in question, is that part of the tree of
 /// `size` leaves with this `root`. The leaves may be pushed one by one, so memory is constant.
 ///
+/// The size is taken as given, and some sizes have trees of the same shape: it must come from the
+/// signed checkpoint that the root comes from.
+///
 /// # Errors
 /// [`ProofError`] says what is wrong; both sides must have exactly the right number of hashes.
 pub fn verify_range(
@@ -47,7 +50,11 @@ pub fn verify_range(
     let out_of_place = |_| ProofError::Range { from, to, size };
     tree.append(leaves, &mut |_, _| {}).map_err(out_of_place)?;
     tree.append(&right, &mut |_, _| {}).map_err(out_of_place)?;
-    if tree.root() == *root { Ok(()) } else { Err(ProofError::Root) }
+    if tree.root() == *root {
+        Ok(())
+    } else {
+        Err(ProofError::Root)
+    }
 }
 
 fn side(
@@ -56,6 +63,8 @@ fn side(
     nodes: &[NodeId],
     hashes: &[Hash],
 ) -> Result<CompactRange, ProofError> {
-    CompactRange::from_hashes(begin, end, hashes.to_vec())
-        .map_err(|_| ProofError::Length { wanted: nodes.len(), given: hashes.len() })
+    CompactRange::from_hashes(begin, end, hashes.to_vec()).map_err(|_| ProofError::Length {
+        wanted: nodes.len(),
+        given: hashes.len(),
+    })
 }

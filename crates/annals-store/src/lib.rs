@@ -8,6 +8,7 @@
 //! events wants them to look like.
 
 mod append;
+mod control;
 mod error;
 mod log;
 mod options;
@@ -16,6 +17,14 @@ mod search;
 mod store;
 
 pub use append::{Append, Appended, Idempotency, Item, Receipt};
+pub use control::{
+    Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement, Export,
+    ExportSelection, Grant, HANDOFF_SECONDS, Intent, InvalidField, Key, LINK_SECONDS, Link,
+    ListOrder, ListQuery, MetadataUpdate, NewDomain, NewExport, NewKey, NewLink, NewOrganization,
+    Organization, OrganizationUpdate, OrganizationsQuery, Page, PendingRetention, PortalUser,
+    RETENTION_DAYS_DEFAULT, Reach, Redeemed, RedeemRefusal, Retention, Role, SESSION_IDLE_SECONDS,
+    SESSION_SECONDS, SchemaVersion, Scopes, Secret, Session,
+};
 pub use error::{AppendError, StoreError};
 pub use log::Log;
 pub use options::{Clock, Durability, Options, SteppedClock, SystemClock};

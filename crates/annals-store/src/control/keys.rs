@@ -38,7 +38,7 @@ impl Key {
     pub fn last_used_at(&self) -> Option<Timestamp> {
         match self.last_used.load(Ordering::Relaxed) {
             i64::MIN => None,
-            micros => Some(Timestamp::from_micros(micros)),
+            micros => Some(Timestamp::clamped(micros)),
         }
     }
 

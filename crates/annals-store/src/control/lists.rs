@@ -8,7 +8,7 @@ use super::ControlError;
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum ListOrder {
     /// Newest first; `after` goes on to older ones.
     #[default]
     Desc,
@@ -29,7 +29,7 @@ pub struct ListQuery {
     /// At most this many, 1–100.
     pub limit: usize,
     /// The order.
-    pub order: Order,
+    pub order: ListOrder,
 }
 
 impl ListQuery {
@@ -41,7 +41,7 @@ impl ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        ListQuery { before: None, after: None, limit: Self::LIMIT_DEFAULT, order: Order::Desc }
+        ListQuery { before: None, after: None, limit: Self::LIMIT_DEFAULT, order: ListOrder::Desc }
     }
 }
 
@@ -80,11 +80,11 @@ pub(super) fn page<T>(
         return Err(ControlError::invalid("limit", "out_of_range", "must be between 1 and 100"));
     }
     let mut listed: Vec<T> = match query.order {
-        Order::Asc => all.collect(),
-        Order::Desc | Order::Normal => all.rev().collect(),
+        ListOrder::Asc => all.collect(),
+        ListOrder::Desc | ListOrder::Normal => all.rev().collect(),
     };
     // `normal` lists like `desc` and swaps the two cursors, going in and coming out.
-    let swapped = query.order == Order::Normal;
+    let swapped = query.order == ListOrder::Normal;
     let (before, after) = match swapped {
         false => (&query.before, &query.after),
         true => (&query.after, &query.before),

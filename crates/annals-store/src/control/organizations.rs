@@ -190,7 +190,7 @@ impl Retention {
             Some(waiting) if waiting.period_in_days == period_in_days => waiting,
             _ => PendingRetention {
                 period_in_days,
-                effective_at: Timestamp::from_micros(now.as_micros() + delay),
+                effective_at: Timestamp::clamped(now.as_micros() + delay),
             },
         };
         Retention { period_in_days: current, pending: Some(pending) }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use super::ControlError;
+use crate::StoreError;
 
 /// A secret that is shown once, to whom it is made for. It does not print itself.
 #[derive(Clone)]
@@ -69,7 +70,7 @@ pub(super) fn digest(secret: &str) -> [u8; 32] {
 
 /// Fills `bytes` from the system's generator.
 pub(super) fn random(bytes: &mut [u8]) -> Result<(), ControlError> {
-    getrandom::fill(bytes).map_err(|_| ControlError::Randomness)
+    getrandom::fill(bytes).map_err(|_| ControlError::Store(StoreError::Random))
 }
 
 /// `prefix` and a ULID: 48 bits of milliseconds, 80 random ones, in Crockford's base 32.
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn ids_carry_their_time() {
-        let id = new_id("org_", Timestamp::from_micros(1_469_918_176_385_000)).unwrap();
+        let id = new_id("org_", Timestamp::clamped(1_469_918_176_385_000)).unwrap();
         // The time of the example in the ULID specification.
         assert_eq!(&id[..14], "org_01ARYZ6S41");
         assert_eq!(id.len(), 30);

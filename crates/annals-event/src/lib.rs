@@ -1,1 +1,37 @@
-//! annals-event
+//! What Annals records, and how: events, their catalogue, the entry that a log hashes, the search language and the CSV row.
+//!
+//! This crate is pure. It knows no storage, no HTTP, no clock and no tree: whoever needs the time or fresh randomness passes it in.
+//!
+//! - [`Event`] is what a producer sends; [`Event::from_json`] reads it strictly and names every member that is wrong.
+//! - [`Draft::new`] checks it against the [`Rules`] of the installation and splits it into a [`Skeleton`] and its sections.
+//! - [`Row`] is a draft at its position of a log, as it is read back.
+//! - [`write_entry`] writes the exact line that the log hashes.
+
+mod catalogue;
+mod entry;
+mod event;
+mod json;
+pub mod limits;
+mod problem;
+mod record;
+mod row;
+mod schema;
+mod time;
+
+pub use catalogue::{Catalogue, CatalogueEntry, Category, Change, Outcome, Scope};
+pub use entry::{
+    Commitment, Place, Salt, SaltWalk, Seed, TILE, commitment, entry_line, event_salt,
+    section_commitments, section_salt, write_entry,
+};
+pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
+pub use json::{Json, JsonError, JsonErrorKind, Number, Object};
+pub use problem::{EventError, Problem, ProblemCode};
+pub use record::{
+    ActorRef, DecodeError, Draft, Rules, Section, Skeleton, TargetRef, UNSPECIFIED, contains_email,
+    is_event_id, is_name,
+};
+pub use row::{Row, TargetView};
+pub use schema::{
+    ActionSchema, SCHEMA_METADATA_KEY_CHARS, SCHEMA_METADATA_KEYS, SCHEMA_METADATA_TEXT_CHARS,
+};
+pub use time::{Timestamp, TimestampError};

@@ -74,18 +74,24 @@ impl ActionSchema {
         };
         let actor = match body.get("actor") {
             None | Some(Json::Null) => None,
-            Some(Json::Object(actor)) => {
-                MetadataSchema::member(actor, "/actor", &mut problems)
-            }
+            Some(Json::Object(actor)) => MetadataSchema::member(actor, "/actor", &mut problems),
             Some(_) => {
-                problems.push(Problem::new("/actor", ProblemCode::WrongType, "must be an object"));
+                problems.push(Problem::new(
+                    "/actor",
+                    ProblemCode::WrongType,
+                    "must be an object",
+                ));
                 None
             }
         };
         let targets = read_targets(body.get("targets"), &mut problems);
         let metadata = MetadataSchema::member(body, "", &mut problems);
         if problems.is_empty() {
-            Ok(ActionSchema { actor, targets, metadata })
+            Ok(ActionSchema {
+                actor,
+                targets,
+                metadata,
+            })
         } else {
             Err(EventError { problems })
         }
@@ -95,7 +101,10 @@ impl ActionSchema {
     pub fn to_json(&self) -> Json {
         let mut body = Object::new();
         if let Some(actor) = &self.actor {
-            body.insert("actor", Object::from_iter([("metadata", actor.text.clone())]));
+            body.insert(
+                "actor",
+                Object::from_iter([("metadata", actor.text.clone())]),
+            );
         }
         let targets: Vec<Json> = self.targets.iter().map(TargetSchema::to_json).collect();
         body.insert("targets", targets);
@@ -115,7 +124,10 @@ impl ActionSchema {
         let actor = event.actor.metadata.as_ref();
         check_metadata(actor, self.actor.as_ref(), "/actor/metadata", &mut problems);
         for (i, target) in event.targets.iter().enumerate() {
-            let listed = self.targets.iter().find(|listed| listed.kind == target.kind);
+            let listed = self
+                .targets
+                .iter()
+                .find(|listed| listed.kind == target.kind);
             if listed.is_none() {
                 let rule = "is no type that the action's schema lists";
                 let pointer = format!("/targets/{i}/type");
@@ -134,17 +146,29 @@ impl ActionSchema {
 fn read_targets(targets: Option<&Json>, problems: &mut Vec<Problem>) -> Vec<TargetSchema> {
     let targets = match targets {
         None | Some(Json::Null) => {
-            problems.push(Problem::new("/targets", ProblemCode::Required, "is required"));
+            problems.push(Problem::new(
+                "/targets",
+                ProblemCode::Required,
+                "is required",
+            ));
             return Vec::new();
         }
         Some(targets) => targets,
     };
     let Some(targets) = targets.as_array() else {
-        problems.push(Problem::new("/targets", ProblemCode::WrongType, "must be an array"));
+        problems.push(Problem::new(
+            "/targets",
+            ProblemCode::WrongType,
+            "must be an array",
+        ));
         return Vec::new();
     };
     if targets.is_empty() {
-        problems.push(Problem::new("/targets", ProblemCode::Required, "needs at least one target"));
+        problems.push(Problem::new(
+            "/targets",
+            ProblemCode::Required,
+            "needs at least one target",
+        ));
     }
     if targets.len() > limits::TARGETS {
         let rule = format!("takes at most {} targets", limits::TARGETS);
@@ -155,7 +179,11 @@ fn read_targets(targets: Option<&Json>, problems: &mut Vec<Problem>) -> Vec<Targ
     for (i, target) in targets.iter().enumerate() {
         let at = format!("/targets/{i}");
         let Some(target) = target.as_object() else {
-            problems.push(Problem::new(at, ProblemCode::WrongType, "must be an object"));
+            problems.push(Problem::new(
+                at,
+                ProblemCode::WrongType,
+                "must be an object",
+            ));
             continue;
         };
         let kind_at = format!("{at}/type");
@@ -166,7 +194,11 @@ fn read_targets(targets: Option<&Json>, problems: &mut Vec<Problem>) -> Vec<Targ
             }
             Some(Json::String(kind)) => kind,
             Some(_) => {
-                problems.push(Problem::new(kind_at, ProblemCode::WrongType, "must be a string"));
+                problems.push(Problem::new(
+                    kind_at,
+                    ProblemCode::WrongType,
+                    "must be a string",
+                ));
                 continue;
             }
         };
@@ -174,10 +206,17 @@ fn read_targets(targets: Option<&Json>, problems: &mut Vec<Problem>) -> Vec<Targ
             let rule = "must be 1 to 128 letters, digits or _.:/-";
             problems.push(Problem::new(kind_at, ProblemCode::BadPattern, rule));
         } else if read.iter().any(|other| other.kind == *kind) {
-            problems.push(Problem::new(kind_at, ProblemCode::Duplicate, "stands there twice"));
+            problems.push(Problem::new(
+                kind_at,
+                ProblemCode::Duplicate,
+                "stands there twice",
+            ));
         }
         let metadata = MetadataSchema::member(target, &at, problems);
-        read.push(TargetSchema { kind: kind.clone(), metadata });
+        read.push(TargetSchema {
+            kind: kind.clone(),
+            metadata,
+        });
     }
     read
 }
@@ -193,8 +232,16 @@ impl TargetSchema {
 }
 
 /// Keywords that say something about a value without restricting it.
-const DESCRIBING: [&str; 8] =
-    ["$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"];
+const DESCRIBING: [&str; 8] = [
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+];
 
 impl MetadataSchema {
     /// The member `metadata` of `object`, which stands at `at`.
@@ -208,7 +255,11 @@ impl MetadataSchema {
                 (problems.len() == before).then_some(read)
             }
             Some(_) => {
-                problems.push(Problem::new(at, ProblemCode::WrongType, "must be an object"));
+                problems.push(Problem::new(
+                    at,
+                    ProblemCode::WrongType,
+                    "must be an object",
+                ));
                 None
             }
         }
@@ -246,13 +297,21 @@ impl MetadataSchema {
                 }
                 ("additionalProperties", Json::Bool(additional)) => read.additional = *additional,
                 ("properties", _) => {
-                    problems.push(Problem::new(at, ProblemCode::WrongType, "must be an object"));
+                    problems.push(Problem::new(
+                        at,
+                        ProblemCode::WrongType,
+                        "must be an object",
+                    ));
                 }
                 ("required", _) => {
                     problems.push(Problem::new(at, ProblemCode::WrongType, "must be an array"));
                 }
                 ("additionalProperties", _) => {
-                    problems.push(Problem::new(at, ProblemCode::WrongType, "must be a boolean"));
+                    problems.push(Problem::new(
+                        at,
+                        ProblemCode::WrongType,
+                        "must be a boolean",
+                    ));
                 }
                 (keyword, _) if DESCRIBING.contains(&keyword) => {}
                 _ => problems.push(not_understood(at)),
@@ -263,7 +322,11 @@ impl MetadataSchema {
 }
 
 fn not_understood(at: String) -> Problem {
-    Problem::new(at, ProblemCode::Unknown, "is a keyword that is not supported here")
+    Problem::new(
+        at,
+        ProblemCode::Unknown,
+        "is a keyword that is not supported here",
+    )
 }
 
 fn read_properties(
@@ -284,7 +347,11 @@ fn read_properties(
             continue;
         }
         let Some(value) = value.as_object() else {
-            problems.push(Problem::new(at, ProblemCode::WrongType, "must be an object"));
+            problems.push(Problem::new(
+                at,
+                ProblemCode::WrongType,
+                "must be an object",
+            ));
             continue;
         };
         read.push((key.to_owned(), read_property(value, &at, problems)));
@@ -359,7 +426,9 @@ const METADATA_KEY_RULE: &str =
 
 fn is_metadata_key(key: &str) -> bool {
     key.len() <= SCHEMA_METADATA_KEY_CHARS
-        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn check_metadata(
@@ -370,7 +439,8 @@ fn check_metadata(
 ) {
     if let Some(metadata) = metadata {
         if metadata.len() > SCHEMA_METADATA_KEYS {
-            let rule = format!("takes at most {SCHEMA_METADATA_KEYS} keys where the action has a schema");
+            let rule =
+                format!("takes at most {SCHEMA_METADATA_KEYS} keys where the action has a schema");
             problems.push(Problem::new(at, ProblemCode::TooMany, &rule));
             return;
         }
@@ -391,7 +461,11 @@ fn check_metadata(
     for key in schema.iter().flat_map(|schema| &schema.required) {
         if metadata.is_none_or(|metadata| metadata.get(key).is_none()) {
             let rule = "is required by the action's schema";
-            problems.push(Problem::new(pointer(at, key), ProblemCode::SchemaMismatch, rule));
+            problems.push(Problem::new(
+                pointer(at, key),
+                ProblemCode::SchemaMismatch,
+                rule,
+            ));
         }
     }
 }

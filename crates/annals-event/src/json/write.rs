@@ -1,0 +1,111 @@
+use std::fmt::{self, Write};
+
+use super::{Json, Number, Object};
+
+impl Json {
+    /// Appends the canonical text of RFC 8785: members in UTF-16 order, no white space, numbers as ECMAScript prints them.
+    pub fn write_canonical(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => number.write_canonical(out),
+            Self::String(text) => write_string(out, text),
+            Self::Array(elements) => {
+                out.push('[');
+                for (n, element) in elements.iter().enumerate() {
+                    if n > 0 {
+                        out.push(',');
+                    }
+                    element.write_canonical(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => write_object(out, members),
+        }
+    }
+
+    /// The canonical text.
+    pub fn to_canonical(&self) -> String {
+        let mut out = String::new();
+        self.write_canonical(&mut out);
+        out
+    }
+}
+
+impl Number {
+    fn write_canonical(self, out: &mut String) {
+        match self {
+            Self::Integer(n) => {
+                let _ = write!(out, "{n}");
+            }
+            Self::Float(x) => out.push_str(ryu_js::Buffer::new().format(x)),
+        }
+    }
+}
+
+impl Object {
+    /// Appends the canonical text of the object.
+    pub fn write_canonical(&self, out: &mut String) {
+        write_object(out, self);
+    }
+
+    /// The canonical text.
+    pub fn to_canonical(&self) -> String {
+        let mut out = String::new();
+        write_object(&mut out, self);
+        out
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_canonical())
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_canonical())
+    }
+}
+
+pub(crate) fn write_object(out: &mut String, members: &Object) {
+    out.push('{');
+    for (n, (key, value)) in members.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_string(out, key);
+        out.push(':');
+        value.write_canonical(out);
+    }
+    out.push('}');
+}
+
+/// Appends `text` as a JSON string. Only what must be escaped is: quotes, backslashes and control characters below U+0020.
+pub(crate) fn write_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            other => {
+                let _ = write!(out, "\\u{other:04x}");
+            }
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}

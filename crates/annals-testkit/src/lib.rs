@@ -1,1 +1,11 @@
-//! annals-testkit
+//! What the tests and the benches of Annals stand on: a disk that can lose power, fill up and lie,
+//! and a seeded generator of believable audit events.
+//!
+//! Development only. It never imports the server, so that a change of the store does not rebuild
+//! the server to run the store's tests.
+
+mod generate;
+mod vfs;
+
+pub use generate::{Generated, Generator, Profile};
+pub use vfs::{Failure, FaultVfs, Injection};

@@ -1,0 +1,147 @@
+//! The server under test, as its own process, spoken to over HTTP.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use annals_testkit::{Generated, Generator, Profile};
+use hyper::body::Bytes;
+
+use crate::load::{self, Connection, Load, Run};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, machine};
+
+const KEY: &str = "sk_bench_0123456789abcdefghijklmnopqrstuvwxyz";
+
+pub(crate) struct Annals {
+    process: Child,
+    authority: String,
+}
+
+impl Annals {
+    pub(crate) async fn start(binary: &Path, data: &Path) -> Result<Annals, Failure> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let authority = format!("127.0.0.1:{port}");
+        let log = std::fs::File::create(data.with_extension("log"))?;
+        let process = Command::new(binary)
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", &authority])
+            .env("ANNALS_BOOTSTRAP_KEY", KEY)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("{}: {error}", binary.display()))?;
+        let mut annals = Annals { process, authority };
+        annals.ready().await?;
+        Ok(annals)
+    }
+
+    async fn ready(&mut self) -> Result<(), Failure> {
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(&self.authority).await.is_ok() {
+                return Ok(());
+            }
+            if let Some(status) = self.process.try_wait()? {
+                return Err(format!("annals ended at once: {status}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err("annals did not listen within 10 s".into())
+    }
+
+    /// Creates the organizations that the events are for.
+    pub(crate) async fn create(&self, organizations: &[String]) -> Result<(), Failure> {
+        let mut connection = Connection::open(&self.authority, KEY).await?;
+        for id in organizations {
+            let body = Bytes::from(format!(r#"{{"id":"{id}","name":"{id}"}}"#));
+            let (status, answer) = connection.post("/organizations", "application/json", body).await?;
+            if !status.is_success() {
+                let answer = String::from_utf8_lossy(&answer);
+                return Err(format!("/organizations: {status}: {answer}").into());
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn batches(&self, events: &[Generated]) -> Result<Run, Failure> {
+        let bodies = events.chunks(BATCH).map(|batch| {
+            let mut body = String::new();
+            for event in batch {
+                let _ = writeln!(
+                    body,
+                    r#"{{"organization_id":"{}","event":{}}}"#,
+                    event.organization_id(),
+                    event.event_json(true)
+                );
+            }
+            Bytes::from(body)
+        });
+        let load = self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies);
+        self.measure(events.len(), &load, BATCH_CONNECTIONS, None).await
+    }
+
+    pub(crate) async fn singles(&self, events: &[Generated]) -> Result<Run, Failure> {
+        let load = self.load("/audit_logs/events", "application/json", events.iter().map(single));
+        self.measure(events.len(), &load, SINGLE_CONNECTIONS, None).await
+    }
+
+    /// Five seconds of single events at `rate` a second.
+    pub(crate) async fn open_loop(&self, profile: &Profile, rate: f64) -> Result<Option<(f64, Run)>, Failure> {
+        let events = (rate * 5.0) as u64;
+        let profile = Profile { events, seed: profile.seed + 1, ..*profile };
+        let events: Vec<Generated> = Generator::new(profile).collect();
+        let load = self.load("/audit_logs/events", "application/json", events.iter().map(single));
+        let run = self.measure(events.len(), &load, SINGLE_CONNECTIONS, Some(rate)).await?;
+        Ok(Some((rate, run)))
+    }
+
+    /// Resident memory of the server, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        machine::resident_bytes(self.process.id())
+    }
+
+    fn load(&self, path: &'static str, kind: &'static str, bodies: impl Iterator<Item = Bytes>) -> Load {
+        Load {
+            authority: self.authority.clone(),
+            key: KEY.to_owned(),
+            path,
+            kind,
+            bodies: Arc::new(bodies.collect()),
+        }
+    }
+
+    async fn measure(
+        &self,
+        events: usize,
+        load: &Load,
+        connections: usize,
+        rate: Option<f64>,
+    ) -> Result<Run, Failure> {
+        let before = machine::processor_time(self.process.id());
+        let (elapsed, latencies) = match rate {
+            None => load::closed(load, connections).await?,
+            Some(rate) => load::open(load, connections, rate).await?,
+        };
+        let cpu = machine::processor_time(self.process.id()).saturating_sub(before);
+        Ok(Run { events, elapsed, cpu, latencies })
+    }
+}
+
+fn single(event: &Generated) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"organization_id":"{}","event":{}}}"#,
+        event.organization_id(),
+        event.event_json(true)
+    ))
+}
+
+impl Drop for Annals {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,168 @@
+//! Durable ingest of Annals over HTTP against PostgreSQL's, in one run on one machine.
+//!
+//! ```text
+//! cargo build --release -p annals-cli
+//! cargo run --release -p annals-testkit --features bench --bin annals-bench
+//! ```
+//!
+//! Both take the same seeded events, durably, with ids that must be unique, and have them
+//! searchable when they answer. The rounds alternate; medians and ranges are printed, with the
+//! settings of both and the machine's own sync rate beside them, because absolute figures of a
+//! shared machine say little and ratios say more.
+
+mod annals;
+mod load;
+mod machine;
+mod postgres;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use annals_testkit::{Generated, Generator, Profile};
+
+/// What is run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Path of the `annals` binary.
+    pub(crate) binary: PathBuf,
+    /// Where both keep their data; on the disk that is to be measured.
+    pub(crate) dir: PathBuf,
+    /// Alternating rounds; medians are over them.
+    pub(crate) rounds: usize,
+    /// Events of one round that go in batches of 500.
+    pub(crate) batched: usize,
+    /// Events of one round that go one by one.
+    pub(crate) singles: usize,
+    /// Where the table is written, beside the terminal.
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Events in one batch.
+pub(crate) const BATCH: usize = 500;
+/// Connections that send batches.
+pub(crate) const BATCH_CONNECTIONS: usize = 4;
+/// Connections that send single events.
+pub(crate) const SINGLE_CONNECTIONS: usize = 64;
+
+const HELP: &str = "\
+Durable ingest of Annals over HTTP against PostgreSQL's, in one run.
+
+Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--singles N] [--output FILE]
+
+  --annals PATH   the binary to measure          [target/release/annals]
+  --dir DIR       where the data goes            [a new directory below the system's temporary one]
+  --rounds N      alternating rounds             [3]
+  --batched N     events a round, batches of 500 [250000]
+  --singles N     events a round, one by one     [50000]
+  --output FILE   write the table there as well
+";
+
+fn main() -> ExitCode {
+    let plan = match parse(std::env::args().skip(1)) {
+        Ok(Some(plan)) => plan,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            eprintln!("annals-bench: {problem}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("annals-bench: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&plan)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("annals-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Plan>, String> {
+    let mut plan = Plan {
+        binary: PathBuf::from("target/release/annals"),
+        dir: std::env::temp_dir().join(format!("annals-bench-{}", std::process::id())),
+        rounds: 3,
+        batched: 250_000,
+        singles: 50_000,
+        output: None,
+    };
+    while let Some(name) = args.next() {
+        if name == "--help" || name == "-h" {
+            return Ok(None);
+        }
+        let value = args.next().ok_or(format!("{name} needs a value"))?;
+        let number = || value.parse::<usize>().map_err(|_| format!("{name}: not a number: {value}"));
+        match name.as_str() {
+            "--annals" => plan.binary = value.into(),
+            "--dir" => plan.dir = value.into(),
+            "--rounds" => plan.rounds = number()?.max(1),
+            "--batched" => plan.batched = number()?.max(BATCH),
+            "--singles" => plan.singles = number()?.max(SINGLE_CONNECTIONS),
+            "--output" => plan.output = Some(value.into()),
+            _ => return Err(format!("unknown option {name}")),
+        }
+    }
+    Ok(Some(plan))
+}
+
+/// An error of whatever kind; a bench only has to print it.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn run(plan: &Plan) -> Result<(), Failure> {
+    std::fs::create_dir_all(&plan.dir)?;
+    let total = (plan.batched + plan.singles) * plan.rounds;
+    eprintln!("generating {total} events …");
+    let profile = Profile::year(total as u64);
+    let events: Vec<Generated> = Generator::new(profile).collect();
+    let organizations: Vec<String> = Generator::organizations(&profile).collect();
+
+    eprintln!("starting PostgreSQL …");
+    let postgres = postgres::Postgres::start(&plan.dir.join("postgres")).await?;
+    eprintln!("starting Annals …");
+    let annals = annals::Annals::start(&plan.binary, &plan.dir.join("annals")).await?;
+    annals.create(&organizations).await?;
+
+    let mut report = report::Report::default();
+    let per_round = plan.batched + plan.singles;
+    for (round, slice) in events.chunks(per_round).enumerate() {
+        eprintln!("round {} of {} …", round + 1, plan.rounds);
+        let (batched, singles) = slice.split_at(plan.batched);
+        // Alternate, so that a drift of the machine meets both.
+        if round % 2 == 0 {
+            report.batched_postgres.push(postgres.batches(batched).await?);
+            report.batched_annals.push(annals.batches(batched).await?);
+            report.singles_postgres.push(postgres.singles(singles).await?);
+            report.singles_annals.push(annals.singles(singles).await?);
+        } else {
+            report.batched_annals.push(annals.batches(batched).await?);
+            report.batched_postgres.push(postgres.batches(batched).await?);
+            report.singles_annals.push(annals.singles(singles).await?);
+            report.singles_postgres.push(postgres.singles(singles).await?);
+        }
+    }
+    eprintln!("open loop …");
+    let rate = report::median(report.singles_annals.iter().map(|run| run.rate())) * 0.6;
+    report.open_loop = annals.open_loop(&profile, rate).await?;
+    report.settings = postgres.settings().await?;
+    report.memory_annals = annals.resident_bytes();
+    report.machine = machine::describe(&plan.dir)?;
+    drop(annals);
+    drop(postgres);
+    std::fs::remove_dir_all(&plan.dir)?;
+
+    let table = report.table(plan);
+    println!("{table}");
+    if let Some(path) = &plan.output {
+        std::fs::write(path, table)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Medians, ranges and ratios as one table.
+
+use std::fmt::Write as _;
+
+use crate::load::Run;
+use crate::{BATCH, BATCH_CONNECTIONS, Plan, SINGLE_CONNECTIONS};
+
+#[derive(Default)]
+pub(crate) struct Report {
+    pub(crate) batched_postgres: Vec<Run>,
+    pub(crate) batched_annals: Vec<Run>,
+    pub(crate) singles_postgres: Vec<Run>,
+    pub(crate) singles_annals: Vec<Run>,
+    pub(crate) open_loop: Option<(f64, Run)>,
+    pub(crate) settings: String,
+    pub(crate) machine: String,
+    pub(crate) memory_annals: u64,
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+impl Report {
+    /// Markdown, so that it can stand in the documentation as it is.
+    pub(crate) fn table(&self, plan: &Plan) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "| durable ingest | PostgreSQL, events/s | Annals, events/s | ratio | CPU µs an event, PostgreSQL / Annals | latency of a request p50 / p99, PostgreSQL · Annals |\n|---|---|---|---|---|---|"
+        );
+        let batches = format!("batches of {BATCH}, {BATCH_CONNECTIONS} connections");
+        row(&mut out, &batches, &self.batched_postgres, &self.batched_annals);
+        let singles = format!("single events, {SINGLE_CONNECTIONS} connections");
+        row(&mut out, &singles, &self.singles_postgres, &self.singles_annals);
+        if let Some((rate, run)) = &self.open_loop {
+            let _ = writeln!(
+                out,
+                "\nOpen loop, {rate:.0} single events/s for {:.0} s from {SINGLE_CONNECTIONS} connections: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, worst {:.1} ms.",
+                run.elapsed.as_secs_f64(),
+                millis(run, 0.5),
+                millis(run, 0.9),
+                millis(run, 0.99),
+                millis(run, 0.999),
+                millis(run, 1.0),
+            );
+        }
+        let _ = writeln!(
+            out,
+            "\n{} alternating rounds of {} events in batches and {} single ones; medians (range). Annals' resident memory at the end: {} MB.\n\nMachine: {}.\n\nPeer: {}; prepared statements over a Unix socket, one `insert … select unnest(…)` for a batch; primary key, three b-trees and GIN (metadata). Annals: durable, sequenced, hashed into the workspace's tree and its id checked before the answer, over HTTP.",
+            plan.rounds,
+            plan.batched,
+            plan.singles,
+            self.memory_annals / 1_000_000,
+            self.machine,
+            self.settings,
+        );
+        out
+    }
+}
+
+fn row(out: &mut String, name: &str, postgres: &[Run], annals: &[Run]) {
+    let ratio = median(annals.iter().zip(postgres).map(|(ours, theirs)| ours.rate() / theirs.rate()));
+    let _ = writeln!(
+        out,
+        "| {name} | {} | {} | **{ratio:.1} ×** | {:.1} / {:.1} | {} · {} |",
+        rates(postgres),
+        rates(annals),
+        median(postgres.iter().map(Run::cpu_micros)),
+        median(annals.iter().map(Run::cpu_micros)),
+        latencies(postgres),
+        latencies(annals),
+    );
+}
+
+fn rates(runs: &[Run]) -> String {
+    let least = runs.iter().map(Run::rate).fold(f64::INFINITY, f64::min);
+    let most = runs.iter().map(Run::rate).fold(0.0, f64::max);
+    format!("{:.0} ({least:.0}–{most:.0})", median(runs.iter().map(Run::rate)))
+}
+
+fn latencies(runs: &[Run]) -> String {
+    let of = |q| median(runs.iter().map(|run| millis(run, q)));
+    format!("{:.2} / {:.2} ms", of(0.5), of(0.99))
+}
+
+fn millis(run: &Run, q: f64) -> f64 {
+    run.quantile(q).as_secs_f64() * 1e3
+}

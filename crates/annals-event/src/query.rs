@@ -9,6 +9,7 @@ mod error;
 mod field;
 mod filter;
 mod fold;
+mod json;
 mod lex;
 mod parse;
 mod term;
@@ -48,7 +49,9 @@ impl Query {
             let message = format!("A query has at most {} characters.", limits::QUERY_CHARS);
             return Err(QueryError::new(limits::QUERY_CHARS + 1, message));
         }
-        Ok(Query { terms: parse::parse_terms(text, limits::QUERY_TERMS)? })
+        Ok(Query {
+            terms: parse::parse_terms(text, limits::QUERY_TERMS)?,
+        })
     }
 
     /// Reads back what a program stored. The lists that an API call builds may be longer than what people type.
@@ -56,7 +59,9 @@ impl Query {
     /// # Errors
     /// As [`Query::parse`], without its two limits.
     pub fn parse_stored(text: &str) -> Result<Query, QueryError> {
-        Ok(Query { terms: parse::parse_terms(text, usize::MAX)? })
+        Ok(Query {
+            terms: parse::parse_terms(text, usize::MAX)?,
+        })
     }
 
     /// The terms, in the order in which they were written.
@@ -73,8 +78,8 @@ impl Query {
     #[must_use]
     pub fn with(mut self, term: Term) -> Query {
         let opposite = term.clone().toggled();
-        match self.terms.iter_mut().find(|known| **known == opposite) {
-            Some(known) => *known = term,
+        match self.terms.iter().position(|known| *known == opposite) {
+            Some(at) => self.terms[at] = term,
             None if self.terms.contains(&term) => {}
             None => self.terms.push(term),
         }
@@ -116,7 +121,10 @@ impl Query {
 
     /// The values that `field` is asked to have, of all its terms that are not negated: what a form shows as chosen.
     pub fn chosen(&self, field: &Field) -> Vec<String> {
-        let terms = self.terms.iter().filter(|t| !t.negated && t.field.as_ref() == Some(field));
+        let terms = self
+            .terms
+            .iter()
+            .filter(|t| !t.negated && t.field.as_ref() == Some(field));
         terms.flat_map(Term::values).collect()
     }
 

@@ -33,9 +33,16 @@ impl Network {
             Some(l) if l.is_empty() || l.len() > 3 || !l.bytes().all(|b| b.is_ascii_digit()) => {
                 return None;
             }
-            Some(l) => l.parse::<u8>().ok()?.checked_add(outside).filter(|bits| *bits <= 128)?,
+            Some(l) => l
+                .parse::<u8>()
+                .ok()?
+                .checked_add(outside)
+                .filter(|bits| *bits <= 128)?,
         };
-        Some(Network { first: bits(address) & mask(prefix), prefix })
+        Some(Network {
+            first: bits(address) & mask(prefix),
+            prefix,
+        })
     }
 
     pub(crate) fn contains(self, address: IpAddr) -> bool {
@@ -55,7 +62,11 @@ impl fmt::Display for Network {
             None => (IpAddr::from(v6), self.prefix),
         };
         write!(f, "{address}")?;
-        if self.prefix == 128 { Ok(()) } else { write!(f, "/{prefix}") }
+        if self.prefix == 128 {
+            Ok(())
+        } else {
+            write!(f, "/{prefix}")
+        }
     }
 }
 
@@ -66,7 +77,8 @@ pub(crate) fn address_of(location: &str) -> Option<IpAddr> {
 
 /// Whether `text` could be part of a written address.
 pub(crate) fn looks_like_part(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
+    text.bytes()
+        .all(|b| b.is_ascii_hexdigit() || b == b'.' || b == b':')
 }
 
 #[cfg(test)]
@@ -91,7 +103,15 @@ mod tests {
             assert_eq!(network.to_string(), printed);
             assert_eq!(Network::parse(printed), Some(network));
         }
-        for wrong in ["10.1.2", "10.1.2.3/33", "::1/129", "10.1.2.3/", "10.1.2.3/+8", "acme", ""] {
+        for wrong in [
+            "10.1.2",
+            "10.1.2.3/33",
+            "::1/129",
+            "10.1.2.3/",
+            "10.1.2.3/+8",
+            "acme",
+            "",
+        ] {
             assert_eq!(Network::parse(wrong), None, "{wrong}");
         }
     }

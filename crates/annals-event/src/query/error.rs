@@ -19,7 +19,11 @@ pub struct QueryError {
 
 impl QueryError {
     pub(crate) fn new(column: usize, message: impl Into<String>) -> Self {
-        QueryError { column, message: message.into(), suggestion: None }
+        QueryError {
+            column,
+            message: message.into(),
+            suggestion: None,
+        }
     }
 
     pub(crate) fn suggest(mut self, suggestion: impl Into<String>) -> Self {

@@ -4,7 +4,10 @@ use super::error::QueryError;
 
 /// What a term looks at. The three that carry a path look into JSON; its parts are joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is described by its name, its label and docs/query.md")]
+#[expect(
+    missing_docs,
+    reason = "each is described by its name, its label and docs/query.md"
+)]
 pub enum Field {
     Action,
     Category,
@@ -43,25 +46,90 @@ static FIELDS: &[(Field, &str, &str, &[&str])] = &[
     (Field::Action, "action", "Event", &["event"]),
     (Field::Category, "category", "Category", &[]),
     (Field::Outcome, "outcome", "Outcome", &[]),
-    (Field::Reason, "reason", "Failure reason", &["failure_reason", "failure.reason"]),
+    (
+        Field::Reason,
+        "reason",
+        "Failure reason",
+        &["failure_reason", "failure.reason"],
+    ),
     (Field::Actor, "actor", "Actor", &[]),
     (Field::ActorId, "actor.id", "Actor id", &["actor_id"]),
-    (Field::ActorType, "actor.type", "Actor type", &["actor_type"]),
-    (Field::ActorName, "actor.name", "Actor name", &["actor_name"]),
-    (Field::ActorEmail, "actor.email", "Actor e-mail", &["actor_email"]),
-    (Field::ActorRole, "actor.role", "Actor role", &["actor_role"]),
+    (
+        Field::ActorType,
+        "actor.type",
+        "Actor type",
+        &["actor_type"],
+    ),
+    (
+        Field::ActorName,
+        "actor.name",
+        "Actor name",
+        &["actor_name"],
+    ),
+    (
+        Field::ActorEmail,
+        "actor.email",
+        "Actor e-mail",
+        &["actor_email"],
+    ),
+    (
+        Field::ActorRole,
+        "actor.role",
+        "Actor role",
+        &["actor_role"],
+    ),
     (Field::Target, "target", "Target", &[]),
     (Field::TargetId, "target.id", "Target id", &["target_id"]),
-    (Field::TargetType, "target.type", "Target type", &["target_type"]),
-    (Field::TargetName, "target.name", "Target name", &["target_name"]),
-    (Field::TargetEmail, "target.email", "Target e-mail", &["target_email"]),
+    (
+        Field::TargetType,
+        "target.type",
+        "Target type",
+        &["target_type"],
+    ),
+    (
+        Field::TargetName,
+        "target.name",
+        "Target name",
+        &["target_name"],
+    ),
+    (
+        Field::TargetEmail,
+        "target.email",
+        "Target e-mail",
+        &["target_email"],
+    ),
     (Field::Ip, "ip", "IP address", &["cidr", "ip_address"]),
-    (Field::Location, "location", "Location", &["context.location"]),
+    (
+        Field::Location,
+        "location",
+        "Location",
+        &["context.location"],
+    ),
     (Field::Source, "source", "Source", &["context.source"]),
-    (Field::Session, "session", "Session", &["session_id", "context.session_id"]),
-    (Field::Request, "request", "Request", &["request_id", "context.request_id"]),
-    (Field::Correlation, "correlation", "Correlation", &["correlation_id", "context.correlation_id"]),
-    (Field::UserAgent, "user_agent", "User agent", &["context.user_agent"]),
+    (
+        Field::Session,
+        "session",
+        "Session",
+        &["session_id", "context.session_id"],
+    ),
+    (
+        Field::Request,
+        "request",
+        "Request",
+        &["request_id", "context.request_id"],
+    ),
+    (
+        Field::Correlation,
+        "correlation",
+        "Correlation",
+        &["correlation_id", "context.correlation_id"],
+    ),
+    (
+        Field::UserAgent,
+        "user_agent",
+        "User agent",
+        &["context.user_agent"],
+    ),
     (Field::Key, "key", "API key", &["recorded_by"]),
     (Field::Id, "id", "Event id", &["event_id"]),
     (Field::Time, "time", "Time", &["occurred", "occurred_at"]),
@@ -113,27 +181,42 @@ impl Field {
     /// Fixed words rather than somebody's data: these are shown with capitals.
     pub(crate) fn is_vocabulary(&self) -> bool {
         use Field::{ActorRole, ActorType, Category, Outcome, Source, TargetType};
-        matches!(self, Category | Outcome | ActorType | ActorRole | TargetType | Source)
+        matches!(
+            self,
+            Category | Outcome | ActorType | ActorRole | TargetType | Source
+        )
+    }
+
+    /// Whether values may be compared with `<` and `>`.
+    pub(crate) fn is_ordered(&self) -> bool {
+        matches!(self, Field::Time | Field::Recorded | Field::Position)
     }
 
     /// The key path of the prefix that `name` starts with: `meta.plan` gives the constructor and `plan`.
     pub(crate) fn split_path(name: &str) -> Option<(fn(String) -> Field, &str)> {
         PATHS.iter().find_map(|(prefix, make)| {
             let head = name.get(..prefix.len())?;
-            head.eq_ignore_ascii_case(prefix).then(|| (*make, &name[prefix.len()..]))
+            head.eq_ignore_ascii_case(prefix)
+                .then(|| (*make, &name[prefix.len()..]))
         })
     }
 
     pub(crate) fn parse(name: &str, column: usize) -> Result<Field, QueryError> {
         if let Some((make, path)) = Field::split_path(name) {
             return if path.is_empty() {
-                Err(QueryError::new(column, format!("`{name}` needs a key, as in `{name}plan:`.")))
+                Err(QueryError::new(
+                    column,
+                    format!("`{name}` needs a key, as in `{name}plan:`."),
+                ))
             } else {
                 Ok(make(path.to_owned()))
             };
         }
         let same = |known: &str| known.eq_ignore_ascii_case(name);
-        if let Some(row) = FIELDS.iter().find(|row| same(row.1) || row.3.iter().any(|a| same(a))) {
+        if let Some(row) = FIELDS
+            .iter()
+            .find(|row| same(row.1) || row.3.iter().any(|a| same(a)))
+        {
             return Ok(row.0.clone());
         }
         if WITHOUT_SOURCE.iter().any(|known| same(known)) {
@@ -158,7 +241,9 @@ pub(crate) fn shorten(text: &str) -> String {
 
 fn nearest(name: &str) -> Option<&'static str> {
     let typed: Vec<char> = name.to_lowercase().chars().take(40).collect();
-    let names = FIELDS.iter().flat_map(|row| std::iter::once(&row.1).chain(row.3));
+    let names = FIELDS
+        .iter()
+        .flat_map(|row| std::iter::once(&row.1).chain(row.3));
     let best = names.map(|known| (distance(&typed, &known.chars().collect::<Vec<_>>()), *known));
     let (edits, known) = best.min_by_key(|(edits, known)| (*edits, known.len()))?;
     (edits <= (typed.len() / 3).clamp(1, 3) && edits < typed.len()).then_some(known)

@@ -19,7 +19,10 @@ fn fold_char(c: char) -> char {
 
 /// The text with its case folded; borrowed where nothing changes.
 pub(crate) fn fold(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+    if text
+        .bytes()
+        .all(|b| b.is_ascii() && !b.is_ascii_uppercase())
+    {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(text.chars().map(fold_char).collect())
@@ -41,7 +44,11 @@ impl Pattern {
     pub(crate) fn from_pieces(pieces: Vec<String>) -> Self {
         let last = pieces.len().saturating_sub(1);
         let kept = pieces.into_iter().enumerate();
-        Pattern(kept.filter(|(i, p)| *i == 0 || *i == last || !p.is_empty()).map(|(_, p)| p).collect())
+        Pattern(
+            kept.filter(|(i, p)| *i == 0 || *i == last || !p.is_empty())
+                .map(|(_, p)| p)
+                .collect(),
+        )
     }
 
     /// For text that is looked for anywhere, a star at either end says nothing.
@@ -76,7 +83,13 @@ impl Pattern {
     }
 
     pub(crate) fn needle(&self) -> Needle {
-        Needle { pieces: self.0.iter().map(|piece| fold(piece).into_owned()).collect() }
+        Needle {
+            pieces: self
+                .0
+                .iter()
+                .map(|piece| fold(piece).into_owned())
+                .collect(),
+        }
     }
 }
 
@@ -99,8 +112,12 @@ impl Needle {
             [only] => fold(text) == only.as_str(),
             [first, middle @ .., last] => {
                 let text = fold(text);
-                let Some(rest) = text.strip_prefix(first.as_str()) else { return false };
-                let Some(rest) = rest.strip_suffix(last.as_str()) else { return false };
+                let Some(rest) = text.strip_prefix(first.as_str()) else {
+                    return false;
+                };
+                let Some(rest) = rest.strip_suffix(last.as_str()) else {
+                    return false;
+                };
                 in_order(rest, middle)
             }
         }
@@ -143,8 +160,12 @@ fn in_order(mut text: &str, pieces: &[String]) -> bool {
 /// Substring without regard to case, where `text` is ASCII and `needle` is folded.
 fn occurs_in_ascii(text: &str, needle: &str) -> bool {
     let (text, needle) = (text.as_bytes(), needle.as_bytes());
-    let Some(&first) = needle.first() else { return true };
-    let Some(last_start) = text.len().checked_sub(needle.len()) else { return false };
+    let Some(&first) = needle.first() else {
+        return true;
+    };
+    let Some(last_start) = text.len().checked_sub(needle.len()) else {
+        return false;
+    };
     let upper = first.to_ascii_uppercase();
     (0..=last_start).any(|at| {
         (text[at] == first || text[at] == upper)
@@ -160,7 +181,12 @@ mod tests {
     fn folding_twice_changes_nothing() {
         for c in (0..=0x10_FFFF).filter_map(char::from_u32) {
             assert_eq!(fold_char(fold_char(c)), fold_char(c), "U+{:04X}", c as u32);
-            assert_eq!(fold_char(c).is_control(), c.is_control(), "U+{:04X}", c as u32);
+            assert_eq!(
+                fold_char(c).is_control(),
+                c.is_control(),
+                "U+{:04X}",
+                c as u32
+            );
         }
     }
 
@@ -170,7 +196,10 @@ mod tests {
             Pattern::from_pieces(pieces.iter().map(ToString::to_string).collect()).needle()
         };
         assert!(pattern(&["a", "b"]).fits("AxxB") && pattern(&["a", "b"]).fits("ab"));
-        assert!(!pattern(&["ab", "ba"]).fits("aba"), "the ends may not overlap");
+        assert!(
+            !pattern(&["ab", "ba"]).fits("aba"),
+            "the ends may not overlap"
+        );
         assert!(pattern(&["", "b", ""]).fits("abc") && !pattern(&["", "b", ""]).fits("ac"));
         assert!(pattern(&["", ""]).fits("") && pattern(&["", "", "", ""]).is_any());
         assert!(pattern(&["x"]).fits("X") && !pattern(&["x"]).fits("xx"));

@@ -23,7 +23,10 @@ pub(crate) enum Place {
 
 impl Cursor {
     pub(crate) fn new(text: &str) -> Self {
-        Cursor { chars: text.chars().collect(), at: 0 }
+        Cursor {
+            chars: text.chars().collect(),
+            at: 0,
+        }
     }
 
     /// Where it stands; the first character is in column 1.
@@ -53,7 +56,10 @@ impl Cursor {
 
     /// What follows up to the next blank, as typed.
     pub(crate) fn rest_of_word(&self) -> String {
-        self.chars[self.at..].iter().take_while(|c| !c.is_whitespace()).collect()
+        self.chars[self.at..]
+            .iter()
+            .take_while(|c| !c.is_whitespace())
+            .collect()
     }
 
     /// Takes `word` if it stands here by itself.
@@ -110,12 +116,18 @@ impl Cursor {
                 }
                 ('"', _) => {
                     let quoted = self.quoted()?;
-                    pieces.last_mut().into_iter().for_each(|piece| piece.push_str(&quoted));
+                    pieces
+                        .last_mut()
+                        .into_iter()
+                        .for_each(|piece| piece.push_str(&quoted));
                     anything = true;
                     continue;
                 }
                 ('*', _) => pieces.push(String::new()),
-                (c, _) => pieces.last_mut().into_iter().for_each(|piece| piece.push(c)),
+                (c, _) => pieces
+                    .last_mut()
+                    .into_iter()
+                    .for_each(|piece| piece.push(c)),
             }
             anything = true;
             self.at += 1;

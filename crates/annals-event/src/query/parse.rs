@@ -31,7 +31,10 @@ pub(crate) fn parse_terms(text: &str, most: usize) -> Result<Vec<Term>, QueryErr
             dangling = Some(column);
             continue;
         } else if terms.len() == most {
-            return Err(QueryError::new(column, format!("A query has at most {most} terms.")));
+            return Err(QueryError::new(
+                column,
+                format!("A query has at most {most} terms."),
+            ));
         }
         terms.push(term(&mut cursor)?);
         dangling = None;
@@ -64,13 +67,20 @@ fn term(cursor: &mut Cursor) -> Result<Term, QueryError> {
     let (name_column, word) = (cursor.column(), cursor.rest_of_word());
     let Some((name, key)) = cursor.take_name()? else {
         let pattern = cursor.pattern(Place::Text)?.without_outer_stars();
-        return Ok(Term { negated, field: None, values: vec![Value::Text(pattern)] });
+        return Ok(Term {
+            negated,
+            field: None,
+            values: vec![Value::Text(pattern)],
+        });
     };
     let full = name + key.as_deref().unwrap_or_default();
-    let field = Field::parse(&full, name_column)
-        .map_err(|error| instead_of_field(&word, error))?;
+    let field = Field::parse(&full, name_column).map_err(|error| instead_of_field(&word, error))?;
     let values = values(cursor, &field)?;
-    Ok(Term { negated, field: Some(field), values })
+    Ok(Term {
+        negated,
+        field: Some(field),
+        values,
+    })
 }
 
 /// A word with a colon that no field stands before: an address, a time, a link, or a slip of the pen.
@@ -83,8 +93,11 @@ fn instead_of_field(word: &str, error: QueryError) -> QueryError {
         error.suggest(format!("time:{text}"))
     } else if available && (error.suggestion.is_none() || text.contains("://")) {
         let quoted = quote(text);
-        QueryError { message: format!("{} Text with a colon has to be quoted.", error.message), ..error }
-            .suggest(shorten(&quoted))
+        QueryError {
+            message: format!("{} Text with a colon has to be quoted.", error.message),
+            ..error
+        }
+        .suggest(shorten(&quoted))
     } else {
         error
     }
@@ -92,7 +105,11 @@ fn instead_of_field(word: &str, error: QueryError) -> QueryError {
 
 fn values(cursor: &mut Cursor, field: &Field) -> Result<Vec<Value>, QueryError> {
     let opened = cursor.column();
-    let place = if cursor.take('(') { Place::List } else { Place::Value };
+    let place = if cursor.take('(') {
+        Place::List
+    } else {
+        Place::Value
+    };
     let mut values = Vec::new();
     loop {
         if place == Place::List {
@@ -121,14 +138,19 @@ fn values(cursor: &mut Cursor, field: &Field) -> Result<Vec<Value>, QueryError> 
     }
     if place == Place::List && !cursor.take(')') {
         return Err(match cursor.peek() {
-            Some(_) => QueryError::new(cursor.column(), "Values of a list are separated by commas."),
+            Some(_) => {
+                QueryError::new(cursor.column(), "Values of a list are separated by commas.")
+            }
             None => QueryError::new(opened, "This list is not closed: `)` is missing."),
         });
     }
     if cursor.next_is_blank_or_end() {
         Ok(values)
     } else {
-        Err(QueryError::new(cursor.column(), "A blank has to follow the list."))
+        Err(QueryError::new(
+            cursor.column(),
+            "A blank has to follow the list.",
+        ))
     }
 }
 
@@ -137,12 +159,17 @@ pub(crate) fn value(field: &Field, pattern: Pattern, column: usize) -> Result<Va
     let name = field.name();
     let refuse = |expected: &str| {
         let typed = shorten(&pattern.pieces().join("*"));
-        QueryError::new(column, format!("`{typed}` is not a value of `{name}`: {expected}."))
+        QueryError::new(
+            column,
+            format!("`{typed}` is not a value of `{name}`: {expected}."),
+        )
     };
     match field {
         Field::Time | Field::Recorded => {
             let expected = "write a date (2026-11-22), a date and time, today, yesterday, now, -30m, -24h, -7d or -2w, and between two of them `..`";
-            let span = pattern.as_literal().and_then(|text| Span::parse(text, Moment::parse));
+            let span = pattern
+                .as_literal()
+                .and_then(|text| Span::parse(text, Moment::parse));
             match span.ok_or_else(|| refuse(expected))? {
                 Span::At(Moment::Now) => {
                     Err(refuse("now alone is a single moment; write `<=now`").suggest("<=now"))
@@ -156,7 +183,9 @@ pub(crate) fn value(field: &Field, pattern: Pattern, column: usize) -> Result<Va
                 let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
                 plain.then(|| text.parse::<u64>().ok()).flatten()
             };
-            let span = pattern.as_literal().and_then(|text| Span::parse(text, number));
+            let span = pattern
+                .as_literal()
+                .and_then(|text| Span::parse(text, number));
             match span.ok_or_else(|| refuse("write a number, `10..20`, or `>=10`"))? {
                 Span::Range(Some(from), Some(to)) if from > to => {
                     Err(refuse("the range ends before it starts"))
@@ -201,17 +230,27 @@ pub(crate) fn value(field: &Field, pattern: Pattern, column: usize) -> Result<Va
 /// By display name, with blanks, `_` or `-` between its words.
 fn category(typed: &str) -> Option<Category> {
     let plain = |name: &str| fold(name).replace(['_', '-'], " ");
-    Category::ALL.iter().copied().find(|category| plain(category.as_str()) == plain(typed))
+    Category::ALL
+        .iter()
+        .copied()
+        .find(|category| plain(category.as_str()) == plain(typed))
 }
 
 /// A range that is empty whatever the time and the zone are.
 fn runs_backwards(span: &Span<Moment>) -> bool {
-    let Span::Range(Some(from), Some(to)) = span else { return false };
+    let Span::Range(Some(from), Some(to)) = span else {
+        return false;
+    };
     let same_clock = std::mem::discriminant(from) == std::mem::discriminant(to)
         || (from.is_local_date() && to.is_local_date())
         || (!from.is_absolute() && !to.is_absolute());
     // Any moment will do; noon, so that `today` is the day around it.
-    let noon = Timestamp::from_micros(1_700_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 43_200_000_000);
-    let when = noon.map(|now| When { now, zone: jiff::tz::TimeZone::UTC });
+    let noon = Timestamp::from_micros(
+        1_700_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 43_200_000_000,
+    );
+    let when = noon.map(|now| When {
+        now,
+        zone: jiff::tz::TimeZone::UTC,
+    });
     same_clock && when.is_some_and(|when| from.bounds(&when).first > to.bounds(&when).last)
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use super::address::Network;
 use super::error::QueryError;
 use super::field::Field;
+use super::filter::time_bounds;
 use super::fold::Pattern;
 use super::lex::{Place, print_pattern, quote};
 use super::parse::value;
-use super::time::{Comparison, Moment, Span};
+use super::time::{Comparison, Moment, Span, When};
 use crate::{Catalogue, Category, Outcome};
 
 /// One condition: a field and the values of which one has to fit, or free text; possibly negated.
@@ -47,14 +48,27 @@ impl Term {
         values: impl IntoIterator<Item = S>,
     ) -> Result<Term, QueryError> {
         let literal = |text: S| match text.as_ref() {
-            "" => Err(QueryError::new(1, format!("A value of `{}` is empty.", field.name()))),
+            "" => Err(QueryError::new(
+                1,
+                format!("A value of `{}` is empty.", field.name()),
+            )),
             text => value(&field, Pattern::literal(text), 1),
         };
-        let values = values.into_iter().map(literal).collect::<Result<Vec<_>, _>>()?;
+        let values = values
+            .into_iter()
+            .map(literal)
+            .collect::<Result<Vec<_>, _>>()?;
         if values.is_empty() {
-            return Err(QueryError::new(1, format!("`{}` has no values.", field.name())));
+            return Err(QueryError::new(
+                1,
+                format!("`{}` has no values.", field.name()),
+            ));
         }
-        Ok(Term { negated: false, field: Some(field), values })
+        Ok(Term {
+            negated: false,
+            field: Some(field),
+            values,
+        })
     }
 
     /// `field` has any value.
@@ -64,7 +78,11 @@ impl Term {
     pub fn is_present(field: Field) -> Result<Term, QueryError> {
         let any = Pattern::from_pieces(vec![String::new(), String::new()]);
         let value = value(&field, any, 1)?;
-        Ok(Term { negated: false, field: Some(field), values: vec![value] })
+        Ok(Term {
+            negated: false,
+            field: Some(field),
+            values: vec![value],
+        })
     }
 
     /// `text` occurs in one of the event's names, e-mail addresses, ids or metadata values. Not empty.
@@ -76,7 +94,11 @@ impl Term {
             return Err(QueryError::new(1, "The text to look for is empty."));
         }
         let value = Value::Text(Pattern::literal(text));
-        Ok(Term { negated: false, field: None, values: vec![value] })
+        Ok(Term {
+            negated: false,
+            field: None,
+            values: vec![value],
+        })
     }
 
     /// The opposite condition.
@@ -101,20 +123,42 @@ impl Term {
         self.values.iter().map(Value::plain).collect()
     }
 
+    /// The first value that is a range of times which ends before it starts.
+    pub(crate) fn backwards(&self, when: &When) -> Option<String> {
+        self.values.iter().find_map(|value| match value {
+            Value::Time(span @ Span::Range(Some(_), Some(_))) => {
+                time_bounds(span, when).is_empty().then(|| span.to_string())
+            }
+            _ => None,
+        })
+    }
+
     /// For people: `Event is User Login Failed`, `Actor is not System`, `Time is in the last 7 days`.
     ///
     /// Values that are data are shown as they are: escape before this goes into a page.
     pub fn label(&self, catalogue: &Catalogue) -> String {
         let Some(field) = &self.field else {
-            let verb = if self.negated { "does not contain" } else { "contains" };
+            let verb = if self.negated {
+                "does not contain"
+            } else {
+                "contains"
+            };
             return format!("Text {verb} “{}”", self.values().join(" or "));
         };
         if self.values.iter().all(|value| value.is_any()) {
-            let state = if self.negated { "is empty" } else { "is present" };
+            let state = if self.negated {
+                "is empty"
+            } else {
+                "is present"
+            };
             return format!("{} {state}", field.label());
         }
         let verb = if self.negated { "is not" } else { "is" };
-        let values: Vec<_> = self.values.iter().map(|v| v.label(field, catalogue)).collect();
+        let values: Vec<_> = self
+            .values
+            .iter()
+            .map(|v| v.label(field, catalogue))
+            .collect();
         format!("{} {verb} {}", field.label(), values.join(" or "))
     }
 }
@@ -124,7 +168,11 @@ impl fmt::Display for Term {
         if self.negated {
             f.write_str("-")?;
         }
-        let place = if self.field.is_some() { Place::Value } else { Place::Text };
+        let place = if self.field.is_some() {
+            Place::Value
+        } else {
+            Place::Text
+        };
         match &self.field {
             Some(Field::Meta(key)) => write_path(f, "meta", key)?,
             Some(Field::Previous(key)) => write_path(f, "previous", key)?,
@@ -206,7 +254,11 @@ fn titled(word: &str) -> String {
     let one_word = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match word.chars().next() {
         Some(first) if one_word => {
-            format!("{}{}", first.to_ascii_uppercase(), word[1..].replace('_', " "))
+            format!(
+                "{}{}",
+                first.to_ascii_uppercase(),
+                word[1..].replace('_', " ")
+            )
         }
         _ => word.to_owned(),
     }

@@ -55,8 +55,16 @@ impl<T> Span<T> {
                 return Some(Span::Compare(comparison, one(rest)?));
             }
         }
-        let Some((from, to)) = text.split_once("..") else { return Some(Span::At(one(text)?)) };
-        let end = |text: &str| if text.is_empty() { Some(None) } else { one(text).map(Some) };
+        let Some((from, to)) = text.split_once("..") else {
+            return Some(Span::At(one(text)?));
+        };
+        let end = |text: &str| {
+            if text.is_empty() {
+                Some(None)
+            } else {
+                one(text).map(Some)
+            }
+        };
         match (end(from)?, end(to)?) {
             (None, None) => None,
             (from, to) => Some(Span::Range(from, to)),
@@ -70,19 +78,34 @@ impl<T> Span<T> {
         last: impl Fn(&T) -> V,
     ) -> Bounds<V> {
         match self {
-            Span::At(at) => Bounds { first: first(at), last: last(at) },
+            Span::At(at) => Bounds {
+                first: first(at),
+                last: last(at),
+            },
             Span::Range(from, to) => Bounds {
                 first: from.as_ref().map_or(V::LEAST, &first),
                 last: to.as_ref().map_or(V::MOST, &last),
             },
-            Span::Compare(Comparison::AtLeast, at) => Bounds { first: first(at), last: V::MOST },
-            Span::Compare(Comparison::AtMost, at) => Bounds { first: V::LEAST, last: last(at) },
+            Span::Compare(Comparison::AtLeast, at) => Bounds {
+                first: first(at),
+                last: V::MOST,
+            },
+            Span::Compare(Comparison::AtMost, at) => Bounds {
+                first: V::LEAST,
+                last: last(at),
+            },
             Span::Compare(Comparison::More, at) => match last(at).next() {
-                Some(first) => Bounds { first, last: V::MOST },
+                Some(first) => Bounds {
+                    first,
+                    last: V::MOST,
+                },
                 None => Bounds::nothing(),
             },
             Span::Compare(Comparison::Less, at) => match first(at).previous() {
-                Some(last) => Bounds { first: V::LEAST, last },
+                Some(last) => Bounds {
+                    first: V::LEAST,
+                    last,
+                },
                 None => Bounds::nothing(),
             },
         }
@@ -147,11 +170,17 @@ pub(crate) struct Bounds<V> {
 
 impl<V: Step> Bounds<V> {
     pub(crate) fn everything() -> Self {
-        Bounds { first: V::LEAST, last: V::MOST }
+        Bounds {
+            first: V::LEAST,
+            last: V::MOST,
+        }
     }
 
     pub(crate) fn nothing() -> Self {
-        Bounds { first: V::MOST, last: V::LEAST }
+        Bounds {
+            first: V::MOST,
+            last: V::LEAST,
+        }
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -163,7 +192,10 @@ impl<V: Step> Bounds<V> {
     }
 
     pub(crate) fn and(self, other: Self) -> Self {
-        Bounds { first: self.first.max(other.first), last: self.last.min(other.last) }
+        Bounds {
+            first: self.first.max(other.first),
+            last: self.last.min(other.last),
+        }
     }
 
     /// The least that holds both.
@@ -171,7 +203,10 @@ impl<V: Step> Bounds<V> {
         match (self.is_empty(), other.is_empty()) {
             (true, _) => other,
             (_, true) => self,
-            _ => Bounds { first: self.first.min(other.first), last: self.last.max(other.last) },
+            _ => Bounds {
+                first: self.first.min(other.first),
+                last: self.last.max(other.last),
+            },
         }
     }
 }
@@ -212,7 +247,10 @@ impl AgoUnit {
     ];
 
     fn row(self) -> (AgoUnit, char, &'static str, i64) {
-        Self::ALL.into_iter().find(|row| row.0 == self).unwrap_or(Self::ALL[0])
+        Self::ALL
+            .into_iter()
+            .find(|row| row.0 == self)
+            .unwrap_or(Self::ALL[0])
     }
 }
 
@@ -258,7 +296,10 @@ impl Moment {
             let row = AgoUnit::ALL.into_iter().find(|row| row.1 == unit)?;
             let digits = &ago[..ago.len() - 1];
             let plain = (1..=6).contains(&digits.len()) && all_digits(digits);
-            return plain.then(|| digits.parse().ok()).flatten().map(|n| Moment::Ago(n, row.0));
+            return plain
+                .then(|| digits.parse().ok())
+                .flatten()
+                .map(|n| Moment::Ago(n, row.0));
         } else if text.len() == 7 {
             return date(&format!("{text}-01")).map(Moment::Month);
         } else if text.len() == 10 {
@@ -269,16 +310,24 @@ impl Moment {
 
     /// Reads from the same clock whatever the time is: comparable without knowing now.
     pub(crate) fn is_absolute(self) -> bool {
-        !matches!(self, Moment::Now | Moment::Today | Moment::Yesterday | Moment::Ago(..))
+        !matches!(
+            self,
+            Moment::Now | Moment::Today | Moment::Yesterday | Moment::Ago(..)
+        )
     }
 
     /// The first and the last microsecond that it stands for.
     pub(crate) fn bounds(self, when: &When) -> Bounds<i64> {
         let now = when.now.as_micros();
-        let instant = |at: i64| Bounds { first: at, last: at };
+        let instant = |at: i64| Bounds {
+            first: at,
+            last: at,
+        };
         match self {
             Moment::Now => instant(now),
-            Moment::Ago(amount, unit) => instant(now - i64::from(amount) * unit.row().3 * 1_000_000),
+            Moment::Ago(amount, unit) => {
+                instant(now - i64::from(amount) * unit.row().3 * 1_000_000)
+            }
             Moment::Today => days(today(when), today(when), &when.zone),
             Moment::Yesterday => {
                 let day = today(when).yesterday().unwrap_or(Date::MIN);
@@ -288,20 +337,35 @@ impl Moment {
             Moment::Month(day) => days(day, day.last_of_month(), &when.zone),
             Moment::Local(at, precision) => {
                 let first = micros(at, &when.zone);
-                Bounds { first, last: first.saturating_add(precision.micros() - 1) }
+                Bounds {
+                    first,
+                    last: first.saturating_add(precision.micros() - 1),
+                }
             }
             Moment::Instant(at, precision) => {
                 let first = at.as_micros();
-                Bounds { first, last: first.saturating_add(precision.micros() - 1) }
+                Bounds {
+                    first,
+                    last: first.saturating_add(precision.micros() - 1),
+                }
             }
         }
+    }
+
+    /// A day or a time of day, read in the zone.
+    pub(crate) fn is_local_date(self) -> bool {
+        matches!(self, Moment::Month(_) | Moment::Date(_) | Moment::Local(..))
     }
 
     /// `7 days ago`, `2026-11-01`: for people.
     pub(crate) fn in_words(self) -> String {
         match self {
             Moment::Ago(amount, unit) => {
-                format!("{amount} {}{} ago", unit.row().2, if amount == 1 { "" } else { "s" })
+                format!(
+                    "{amount} {}{} ago",
+                    unit.row().2,
+                    if amount == 1 { "" } else { "s" }
+                )
             }
             other => other.to_string().replace('T', " "),
         }
@@ -377,9 +441,8 @@ fn time_of_day(text: &str) -> Option<Moment> {
     if clock.len() == 8 && time[..zone_at].contains('.') {
         precision = Precision::Fraction(u8::try_from(fraction.len().min(6)).ok()?);
     }
-    let in_utc = |zone: &str| {
-        Timestamp::parse(&format!("{day}T{clock}{seconds}.{fraction}{zone}")).ok()
-    };
+    let in_utc =
+        |zone: &str| Timestamp::parse(&format!("{day}T{clock}{seconds}.{fraction}{zone}")).ok();
     if !zone.is_empty() {
         return Some(Moment::Instant(in_utc(zone)?, precision));
     }
@@ -397,7 +460,10 @@ fn today(when: &When) -> Date {
 fn days(from: Date, to: Date, zone: &TimeZone) -> Bounds<i64> {
     let first = micros(from.at(0, 0, 0, 0), zone);
     let after = to.tomorrow().ok();
-    Bounds { first, last: after.map_or(i64::MAX, |day| micros(day.at(0, 0, 0, 0), zone) - 1) }
+    Bounds {
+        first,
+        last: after.map_or(i64::MAX, |day| micros(day.at(0, 0, 0, 0), zone) - 1),
+    }
 }
 
 /// Where the clock shows a time twice, the first; where it skips one, as if it had not.

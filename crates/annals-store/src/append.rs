@@ -74,7 +74,6 @@ pub enum Item {
 #[derive(Clone, Debug)]
 pub struct Receipt(pub(crate) Arc<ReceiptInner>);
 
-#[derive(Debug)]
 pub(crate) struct ReceiptInner {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) key: Arc<SigningKey>,
@@ -84,16 +83,22 @@ pub(crate) struct ReceiptInner {
 impl Receipt {
     /// The size of the log.
     pub fn size(&self) -> u64 {
-        self.0.checkpoint.size
+        self.0.checkpoint.size()
     }
 
     /// The root of its tree.
     pub fn root(&self) -> Hash {
-        self.0.checkpoint.root
+        *self.0.checkpoint.root()
     }
 
     /// The signed checkpoint, as the text of a signed note.
     pub fn note(&self) -> &str {
         self.0.note.get_or_init(|| crate::log::sign(&self.0.checkpoint, &self.0.key))
+    }
+}
+
+impl std::fmt::Debug for ReceiptInner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiptInner").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
     }
 }

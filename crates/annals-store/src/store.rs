@@ -1,11 +1,12 @@
 //! The store: one directory, opened by one process.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use annals_event::Draft;
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
+use crate::control::{self, Control};
 use crate::{Log, Options, Pending, StoreError};
 
 /// The number of a log within the installation. 0 is the installation's own.
@@ -17,6 +18,9 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     origin: String,
+    control: Control,
+    /// Stands in for the writer's thread while that is being built.
+    connection: Mutex<Connection>,
 }
 
 impl Store {
@@ -26,8 +30,15 @@ impl Store {
     /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] if a later version
     /// wrote it, [`StoreError::Damaged`] if what is stored contradicts itself.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        let _ = (dir, options);
-        Ok(Store(Arc::new(Inner { origin: String::new() })))
+        std::fs::create_dir_all(dir)
+            .map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
+        let connection = Connection::open(dir.join("annals.db"))?;
+        if !connection.table_exists(None, "organization")? {
+            connection.execute_batch(control::SCHEMA)?;
+        }
+        let control = Control::load(&connection, options.clock, 1_000)?;
+        let origin = options.origin.unwrap_or_default();
+        Ok(Store(Arc::new(Inner { origin, control, connection: Mutex::new(connection) })))
     }
 
     /// Finishes what is waiting, writes down what a quick start needs, and lets go of the directory.
@@ -46,8 +57,21 @@ impl Store {
 
     /// The log of the workspace with this id, unless there is none. **The** way to a log.
     pub fn log(&self, id: &str) -> Option<Log> {
-        let _ = id;
-        None
+        let slot = self.control().living_slot(id)?;
+        Some(self.log_at(slot, id))
+    }
+
+    /// Control data in memory.
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
+    }
+
+    /// Runs `read` with a connection that only reads.
+    pub(crate) fn with_reader<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        read(&self.0.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The installation's own log, which belongs to no workspace.
@@ -81,8 +105,16 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let _ = (events, change, applied);
-        Pending::ready(Err(E::from(StoreError::Stopped)), || E::from(StoreError::Stopped))
+        let _ = events;
+        let run = || {
+            let mut connection = self.0.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let transaction = connection.transaction().map_err(StoreError::from)?;
+            let result = change(&transaction)?;
+            transaction.commit().map_err(StoreError::from)?;
+            applied(&result);
+            Ok(result)
+        };
+        Pending::ready(run(), || E::from(StoreError::Stopped))
     }
 }
 

@@ -14,6 +14,8 @@ use super::tokens;
 mod rows;
 mod write;
 
+pub(super) use rows::{flush, load};
+
 /// A key, without its secret.
 #[derive(Debug)]
 pub struct Key {

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use annals_event::Timestamp;
 
-use super::sessions::{Grant, Session};
+use super::sessions::{Grant, SESSION_SECONDS, Session};
 use super::tokens::Secret;
 
+mod rows;
 mod write;
+
+pub(super) use rows::load;
 
 /// How long a link can be redeemed.
 pub const LINK_SECONDS: u32 = 300;
@@ -176,4 +179,50 @@ pub(super) struct Handoff {
     session: [u8; 32],
     path: Option<String>,
     expires_at: Timestamp,
+}
+
+impl Link {
+    /// What it gives to the session that redeems it.
+    pub(super) fn grant(&self) -> Grant {
+        Grant {
+            organization_id: self.terms.organization_id.clone(),
+            role: self.terms.role,
+            user: self.terms.user.clone(),
+            link_id: self.id.clone(),
+            embed_origin: self.terms.embed_origin.clone(),
+            return_url: self.terms.return_url.clone(),
+            viewed_recorded: false,
+        }
+    }
+}
+
+impl Links {
+    pub(super) fn get(&self, digest: &[u8; 32]) -> Option<&Arc<Link>> {
+        self.by_digest.get(digest)
+    }
+
+    pub(super) fn put(&mut self, digest: [u8; 32], link: Arc<Link>) {
+        self.by_digest.insert(digest, link);
+    }
+
+    pub(super) fn offer(&mut self, digest: [u8; 32], handoff: Handoff) {
+        self.handoffs.insert(digest, handoff);
+    }
+
+    /// The handoff of this token, which is spent by it.
+    pub(super) fn take(&mut self, digest: &[u8; 32]) -> Option<Handoff> {
+        self.handoffs.remove(digest)
+    }
+
+    /// Lets go of what can no longer be redeemed. A used link is kept as long as the session that it
+    /// opened can last, because in that session it redirects again.
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        self.handoffs.retain(|_, handoff| handoff.expires_at > now);
+        self.by_digest.retain(|_, link| link.expires_at.as_micros() > forgotten_before(now));
+    }
+}
+
+/// Links that expired before this time, in microseconds, are forgotten.
+fn forgotten_before(now: Timestamp) -> i64 {
+    now.as_micros() - i64::from(SESSION_SECONDS) * 1_000_000
 }

@@ -17,6 +17,8 @@ mod rows;
 mod rules;
 mod write;
 
+pub(super) use rows::load;
+
 /// Days a log is kept when nobody says otherwise.
 pub const RETENTION_DAYS_DEFAULT: u32 = 365;
 

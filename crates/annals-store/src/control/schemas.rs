@@ -1,12 +1,14 @@
 //! Action schemas of the installation: numbered, immutable versions of what an event of an action
 //! must look like. They belong to the installation, not to an organization.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use annals_event::{ActionSchema, Event, EventError, Timestamp};
+use annals_event::{ActionSchema, Timestamp};
 
 mod write;
+
+pub(super) use write::load;
 
 /// One version of an action's schema.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,4 +52,36 @@ pub(super) struct Schemas {
     actions: Vec<String>,
     /// Oldest version first; never empty.
     versions: HashMap<String, Vec<Arc<SchemaVersion>>>,
+}
+
+impl Schemas {
+    pub(super) fn versions(&self, action: &str) -> Option<&[Arc<SchemaVersion>]> {
+        self.versions.get(action).map(Vec::as_slice)
+    }
+
+    pub(super) fn actions(&self) -> usize {
+        self.actions.len()
+    }
+
+    pub(super) fn action(&self, name: &str) -> Option<Action> {
+        let versions = self.versions(name)?;
+        let (first, last) = (versions.first()?, versions.last()?);
+        Some(Action {
+            name: name.to_owned(),
+            schema: Arc::clone(last),
+            created_at: first.created_at,
+            updated_at: last.created_at,
+        })
+    }
+
+    pub(super) fn names(&self) -> impl DoubleEndedIterator<Item = &String> {
+        self.actions.iter()
+    }
+
+    pub(super) fn add(&mut self, version: Arc<SchemaVersion>) {
+        if !self.versions.contains_key(&version.action) {
+            self.actions.push(version.action.clone());
+        }
+        self.versions.entry(version.action.clone()).or_default().push(version);
+    }
 }

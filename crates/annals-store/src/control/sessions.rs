@@ -10,8 +10,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use annals_event::Timestamp;
 
 use super::links::{PortalUser, Role};
+use super::tokens;
 
+mod rows;
 mod write;
+
+pub(super) use rows::{end_all_of, flush, load, prune, put_grant, put_session, remove_grant};
 
 /// A session ends this long after its last request.
 pub const SESSION_IDLE_SECONDS: u32 = 8 * 3600;
@@ -41,6 +45,39 @@ impl Session {
     /// Every workspace that it opens.
     pub fn grants(&self) -> impl Iterator<Item = &Arc<Grant>> {
         self.grants.values()
+    }
+
+    /// A session that opens nothing yet, seen when it was created.
+    pub(super) fn new(id: String, created_at: Timestamp, secret: &[u8; 32]) -> Session {
+        // The token for forms follows from the id, which the browser does not know; so it needs no
+        // column, and it is the same after a restart.
+        let csrf = tokens::hex(&tokens::hmac(secret, format!("csrf\n{id}").as_bytes()));
+        let last_seen = Arc::new(AtomicI64::new(created_at.as_micros()));
+        Session { id, csrf, created_at, grants: BTreeMap::new(), last_seen }
+    }
+
+    /// The same session with one more grant, in place of what it held for that workspace.
+    pub(super) fn with(&self, grant: Arc<Grant>) -> Session {
+        let mut session = self.copied();
+        session.grants.insert(grant.organization_id.clone(), grant);
+        session
+    }
+
+    /// The same session without its grant for a workspace.
+    pub(super) fn without(&self, organization_id: &str) -> Session {
+        let mut session = self.copied();
+        session.grants.remove(organization_id);
+        session
+    }
+
+    fn copied(&self) -> Session {
+        Session {
+            id: self.id.clone(),
+            csrf: self.csrf.clone(),
+            created_at: self.created_at,
+            grants: self.grants.clone(),
+            last_seen: Arc::clone(&self.last_seen),
+        }
     }
 
     /// When it was last seen.
@@ -79,4 +116,59 @@ pub struct Grant {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     by_digest: HashMap<[u8; 32], Arc<Session>>,
+}
+
+impl Sessions {
+    /// The session with this digest if it has not ended, and remembers that it was seen.
+    pub(super) fn recognise(&self, digest: &[u8; 32], now: Timestamp) -> Option<Arc<Session>> {
+        let session = self.by_digest.get(digest)?;
+        if session.expires_at() <= now {
+            return None;
+        }
+        session.last_seen.fetch_max(now.as_micros(), Ordering::Relaxed);
+        Some(Arc::clone(session))
+    }
+
+    pub(super) fn get(&self, digest: &[u8; 32]) -> Option<&Arc<Session>> {
+        self.by_digest.get(digest)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8; 32], &Arc<Session>)> {
+        self.by_digest.iter()
+    }
+
+    pub(super) fn put(&mut self, digest: [u8; 32], session: Arc<Session>) {
+        self.by_digest.insert(digest, session);
+    }
+
+    pub(super) fn remove(&mut self, digest: &[u8; 32]) {
+        self.by_digest.remove(digest);
+    }
+
+    /// Takes a grant from a session, and the session away if it was its last one.
+    pub(super) fn remove_grant(&mut self, digest: &[u8; 32], organization_id: &str) {
+        let Some(session) = self.by_digest.get_mut(digest) else { return };
+        let left = session.without(organization_id);
+        if left.grants.is_empty() {
+            self.by_digest.remove(digest);
+        } else {
+            *session = Arc::new(left);
+        }
+    }
+
+    /// Takes a workspace from every session.
+    pub(super) fn forget(&mut self, organization_id: &str) {
+        let opening = |(digest, session): (&[u8; 32], &Arc<Session>)| {
+            session.grants.contains_key(organization_id).then_some(*digest)
+        };
+        let digests: Vec<[u8; 32]> = self.by_digest.iter().filter_map(opening).collect();
+        for digest in digests {
+            self.remove_grant(&digest, organization_id);
+        }
+    }
+
+    /// Lets go of those that have ended.
+    pub(super) fn prune(&mut self, now: Timestamp) {
+        self.by_digest.retain(|_, session| session.expires_at() > now);
+    }
 }

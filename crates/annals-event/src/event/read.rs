@@ -183,6 +183,9 @@ impl Read for Vec<Target> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<Target>, A::Error> {
                 let mut targets = Vec::new();
                 while let Some(target) = seq.next_element_seed(seed())? {
+                    if targets.len() == limits::TARGETS {
+                        return Err(A::Error::custom("too many"));
+                    }
                     targets.push(target);
                 }
                 Ok(targets)

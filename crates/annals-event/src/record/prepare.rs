@@ -105,14 +105,13 @@ fn settle_reason(event: &mut Event, rules: &Rules<'_>) -> Option<String> {
         .failure
         .as_ref()
         .is_some_and(|failure| failure.reason.is_some());
-    if fails && !given {
-        if let Some(metadata) = &mut event.metadata {
-            if metadata.get_str("failure_reason").is_some_and(listed) {
-                if let Some(Json::String(reason)) = metadata.remove("failure_reason") {
-                    event.failure.get_or_insert_default().reason = Some(reason);
-                }
-            }
-        }
+    if fails
+        && !given
+        && let Some(metadata) = &mut event.metadata
+        && metadata.get_str("failure_reason").is_some_and(listed)
+        && let Some(Json::String(reason)) = metadata.remove("failure_reason")
+    {
+        event.failure.get_or_insert_default().reason = Some(reason);
     }
     let failure = match (&mut event.failure, fails) {
         (None, false) => return None,

@@ -1,0 +1,122 @@
+use annals_event::{
+    Draft, Json, Place, Row, Rules, SaltWalk, Section, Seed, TILE, Timestamp, commitment,
+    entry_line, event_salt, section_commitments, section_salt, write_entry,
+};
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::{draft, strategy};
+
+fn sha(parts: &[&[u8]]) -> [u8; 32] {
+    Sha256::digest(parts.concat()).into()
+}
+
+#[test]
+fn salts_are_leaves_of_a_tree_of_hashes() {
+    let seed = Seed([9; 32]);
+    for position in [0, 1, 2, 127, 128, 255, 256, 1_000_003, u64::MAX] {
+        let mut node = [9; 32];
+        for shift in (0..8).rev() {
+            node = sha(&[b"annals/seed/v1\n", &node, &[(position >> shift & 1) as u8]]);
+        }
+        assert_eq!(event_salt(&seed, position), node);
+        let salt = sha(&[b"annals/salt/v1\n", &node, &[4]]);
+        assert_eq!(section_salt(&node, 4), salt);
+        assert_eq!(
+            commitment(&salt, 4, "{}"),
+            sha(&[b"annals/section/v1\n", &salt, &[4], b"{}"])
+        );
+    }
+}
+
+#[test]
+fn a_walk_gives_the_salts_of_the_rest_of_the_tile() {
+    let seed = Seed([3; 32]);
+    for start in [0u64, 1, 77, 128, 254, 255, 256, 511, 1 << 40, u64::MAX - 3] {
+        let salts: Vec<_> = SaltWalk::new(&seed, start).collect();
+        assert_eq!(salts.len() as u64, TILE - start % TILE);
+        for (n, salt) in salts.into_iter().enumerate() {
+            assert_eq!(salt, event_salt(&seed, start + n as u64), "{start} + {n}");
+        }
+    }
+}
+
+/// The salt at `position`, climbing down from the nodes that are left when another position's salt is destroyed.
+fn salt_beside(copath: &[[u8; 32]; 8], gone: u64, position: u64) -> Option<[u8; 32]> {
+    let differs = (0..8).find(|level| (gone ^ position) >> (7 - level) & 1 == 1)?;
+    let below = (differs + 1)..8;
+    Some(below.fold(copath[differs], |node, level| {
+        sha(&[
+            b"annals/seed/v1\n",
+            &node,
+            &[(position >> (7 - level) & 1) as u8],
+        ])
+    }))
+}
+
+#[test]
+fn the_nodes_beside_a_path_give_all_salts_but_one() {
+    let seed = Seed([5; 32]);
+    for gone in [0, 1, 100, 255] {
+        let copath = seed.copath(gone);
+        for position in 0..TILE {
+            let found = salt_beside(&copath, gone, position);
+            assert_eq!(
+                found,
+                (position != gone).then(|| event_salt(&seed, position))
+            );
+        }
+        assert!(!copath.contains(&event_salt(&seed, gone)) && !copath.contains(&seed.0));
+    }
+}
+
+#[test]
+fn a_seed_does_not_print_itself() {
+    assert_eq!(format!("{:?}", Seed([1; 32])), "Seed(..)");
+    assert!(!format!("{:?}", SaltWalk::new(&Seed([1; 32]), 0)).contains("1, 1"));
+}
+
+fn drafted(event: annals_event::Event) -> Draft {
+    Draft::new(event, &Rules::open(), Timestamp::MAX, || "fresh".to_owned()).expect("valid")
+}
+
+proptest! {
+    /// The fixed order of the writer is the sorted order.
+    #[test]
+    fn an_entry_is_the_canonical_text_of_itself(event in strategy::event(), position in 0u64..1 << 53) {
+        let draft = drafted(event);
+        let row = Row::new(position, draft::now(), "key_1", draft);
+        let line = entry_line("log.example/w/1", &row, &[1; 32]);
+        prop_assert_eq!(&Json::parse(line.as_bytes()).expect("valid").to_canonical(), &line);
+        let mut appended = String::from("x");
+        let place = Place { log: "log.example/w/1", position, recorded_at: row.recorded_at, recorded_by: "key_1" };
+        write_entry(&mut appended, &place, &row.draft, &[1; 32]);
+        prop_assert_eq!(&appended[1..], line);
+    }
+
+    /// Whatever is erased, the entry stays.
+    #[test]
+    fn erasing_sections_changes_nothing(event in strategy::event(), erased in any::<u8>(), seed in any::<[u8; 32]>()) {
+        let salt = event_salt(&Seed(seed), 12);
+        let mut draft = drafted(event);
+        let before = entry_line("l", &Row::new(12, draft::now(), "k", draft.clone()), &salt);
+        let commitments: Vec<_> = section_commitments(&draft, &salt).collect();
+        for (k, commitment) in commitments.into_iter().enumerate() {
+            if let (Some(commitment), true) = (commitment, erased >> k & 1 == 1) {
+                draft.sections[k] = Section::Withheld(commitment);
+            }
+        }
+        prop_assert_eq!(entry_line("l", &Row::new(12, draft::now(), "k", draft), &salt), before);
+    }
+
+    /// Any other value, salt or section gives another entry.
+    #[test]
+    fn a_commitment_fits_one_value(salt in any::<[u8; 32]>(), k in 0u8..23, text in strategy::text(), bit in 0usize..256) {
+        let original = commitment(&salt, k, &text);
+        let mut other = salt;
+        other[bit / 8] ^= 1 << (bit % 8);
+        prop_assert_ne!(commitment(&other, k, &text), original);
+        prop_assert_ne!(commitment(&salt, k + 1, &text), original);
+        prop_assert_ne!(commitment(&salt, k, &(text.clone() + " ")), original);
+    }
+}

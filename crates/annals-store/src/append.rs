@@ -1,5 +1,6 @@
 //! What is appended to a log, and what comes back.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use annals_event::{Draft, Timestamp};
@@ -71,7 +72,7 @@ pub enum Item {
 ///
 /// Signed when [`Receipt::note`] is first called, and then once for all requests of one log that
 /// committed together.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Receipt(pub(crate) Arc<ReceiptInner>);
 
 pub(crate) struct ReceiptInner {
@@ -93,12 +94,18 @@ impl Receipt {
 
     /// The signed checkpoint, as the text of a signed note.
     pub fn note(&self) -> &str {
-        self.0.note.get_or_init(|| crate::log::sign(&self.0.checkpoint, &self.0.key))
+        self.0.note.get_or_init(|| self.0.key.sign(&self.0.checkpoint).to_string())
     }
 }
 
 impl std::fmt::Debug for ReceiptInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReceiptInner").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Receipt").field(&self.0.checkpoint).finish()
     }
 }

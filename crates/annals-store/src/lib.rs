@@ -8,13 +8,27 @@
 //! events wants them to look like.
 
 mod append;
+mod blocks;
+mod cache;
 mod control;
+mod database;
+mod directory;
 mod error;
+mod index;
+mod journal;
 mod log;
 mod options;
 mod pending;
+mod queue;
+mod recent;
 mod search;
+mod sequencer;
+mod shared;
+mod start;
 mod store;
+mod submission;
+mod tree;
+mod writer;
 
 pub use append::{Append, Appended, Idempotency, Item, Receipt};
 pub use control::{

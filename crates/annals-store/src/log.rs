@@ -3,14 +3,25 @@
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use annals_event::Row;
-use annals_merkle::{Checkpoint, Hash, SigningKey};
+use annals_event::{Filter, Row, Timestamp};
+use annals_merkle::{Checkpoint, CheckpointError, Hash, Note, VerifyingKey};
+use annals_proof::{ProofWriter, WriteError};
+use tokio::sync::oneshot;
 
+use crate::blocks::Blocks;
+use crate::queue::Refused;
+use crate::recent::read;
 use crate::store::Slot;
+use crate::submission::{Batch, Reply, Submission};
+use crate::tree::{Salts, Tree};
 use crate::{
     Append, AppendError, Appended, Found, Order, Pending, Rows, Search, Store, StoreError,
 };
+
+/// The most events of one append.
+const BATCH_EVENTS: usize = 10_000;
 
 /// One workspace's log, or the installation's own. Cheap to clone.
 #[derive(Clone)]
@@ -39,7 +50,14 @@ impl Log {
 
     /// How many entries are committed.
     pub fn size(&self) -> u64 {
-        0
+        self.blocks().recent.log(self.slot).map_or(0, |log| read(&log).size)
+    }
+
+    /// When the newest entry was recorded; `None` while there is none.
+    pub fn last_recorded_at(&self) -> Option<Timestamp> {
+        let log = self.blocks().recent.log(self.slot)?;
+        let log = read(&log);
+        (log.size > 0).then(|| Timestamp::clamped(log.recorded_at))
     }
 
     /// Records events. The answer comes when they are on stable storage and visible to readers.
@@ -51,8 +69,52 @@ impl Log {
     /// [`Item::Duplicate`]: crate::Item::Duplicate
     /// [`Item::Conflict`]: crate::Item::Conflict
     pub fn append(&self, batch: Append) -> Pending<Appended, AppendError> {
-        let _ = batch;
-        Pending::ready(Err(AppendError::Stopped), || AppendError::Stopped)
+        let stopped = || AppendError::Stopped;
+        match self.submit(batch) {
+            Ok(Submitted::Known(appended)) => Pending::ready(Ok(appended), stopped),
+            Ok(Submitted::Waiting(receiver)) => Pending::waiting(receiver, stopped),
+            Err(error) => Pending::ready(Err(error), stopped),
+        }
+    }
+
+    fn submit(&self, append: Append) -> Result<Submitted, AppendError> {
+        let shared = self.store.shared();
+        if append.drafts.is_empty() || append.drafts.len() > BATCH_EVENTS {
+            return Err(AppendError::Size { limit: BATCH_EVENTS });
+        }
+        if shared.has_stopped() {
+            return Err(AppendError::Stopped);
+        }
+        if shared.full.load(Ordering::SeqCst) && !append.internal {
+            return Err(AppendError::DiskFull);
+        }
+        let Append { drafts, recorded_by, idempotency, internal, receipt } = append;
+        let blocks = &shared.blocks;
+        let mut batch = Batch::new(
+            blocks,
+            self.slot,
+            self.name.clone(),
+            drafts,
+            &recorded_by,
+            idempotency,
+            receipt,
+        );
+        batch.fold_repeats();
+        // Read before looking, so that what commits meanwhile is looked for again by the sequencer.
+        let committed = shared.committed.load(Ordering::SeqCst);
+        batch.check(blocks, committed)?;
+        if batch.fresh.is_empty() {
+            let receipt = receipt.then(|| shared.receipt(self.slot, &self.name)).flatten();
+            return Ok(Submitted::Known(batch.answer(receipt)));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let reply = Reply::Append(sender);
+        let submission = Submission { batches: vec![batch], internal, reply, attempts: 0 };
+        match shared.queue.push(submission) {
+            Ok(()) => Ok(Submitted::Waiting(receiver)),
+            Err((Refused::Busy, _)) => Err(AppendError::Busy),
+            Err((Refused::Closed, _)) => Err(AppendError::Stopped),
+        }
     }
 
     /// One page of the rows that match, newest first or oldest first, always as of one size.
@@ -62,8 +124,7 @@ impl Log {
     /// # Errors
     /// [`StoreError::Damaged`] and [`StoreError::Database`].
     pub fn search(&self, search: &Search) -> Result<Found, StoreError> {
-        let _ = search;
-        Err(StoreError::Stopped)
+        crate::search::search(self, search)
     }
 
     /// The row at a position, or `None` if it is not committed.
@@ -71,8 +132,7 @@ impl Log {
     /// # Errors
     /// As [`Log::search`].
     pub fn row(&self, position: u64) -> Result<Option<Row>, StoreError> {
-        let _ = position;
-        Err(StoreError::Stopped)
+        self.blocks().row(self.slot, position)
     }
 
     /// The row of the event with this id.
@@ -80,22 +140,31 @@ impl Log {
     /// # Errors
     /// As [`Log::search`].
     pub fn row_by_id(&self, id: &str) -> Result<Option<Row>, StoreError> {
-        let _ = id;
-        Err(StoreError::Stopped)
+        let print = self.blocks().recent.id_print(self.slot, id);
+        self.blocks().row_by_id(self.slot, print, id)
     }
 
     /// The rows of a range of positions one after the other, in bounded memory; the range is cut to
     /// what is committed now.
     pub fn scan(&self, positions: Range<u64>, order: Order) -> Rows {
-        Rows { log: self.clone(), left: positions, order }
+        self.scan_matching(Filter::everything(), positions, order)
     }
 
-    /// The checkpoint of the log as it is now, signed.
+    /// The rows of a range of positions that match, one after the other, in bounded memory.
+    pub fn scan_matching(&self, filter: Filter, positions: Range<u64>, order: Order) -> Rows {
+        Rows::new(self.clone(), filter, positions, order)
+    }
+
+    /// The checkpoint of the log as it is now, signed: the text of a signed note.
     ///
     /// # Errors
     /// As [`Log::checkpoint_at`].
     pub fn checkpoint(&self) -> Result<String, StoreError> {
-        self.checkpoint_at(self.size())
+        let shared = self.store.shared();
+        match shared.receipt(self.slot, &self.name) {
+            Some(receipt) => Ok(receipt.note().to_owned()),
+            None => self.checkpoint_at(0),
+        }
     }
 
     /// The checkpoint of the log as it was at `size`, signed.
@@ -103,8 +172,17 @@ impl Log {
     /// # Errors
     /// [`StoreError::Proof`] if the log is smaller; else as [`Log::search`].
     pub fn checkpoint_at(&self, size: u64) -> Result<String, StoreError> {
-        let _ = size;
-        Err(StoreError::Stopped)
+        Ok(self.note_at(size)?.to_string())
+    }
+
+    fn note_at(&self, size: u64) -> Result<Note, StoreError> {
+        let root = self.root_at(size)?;
+        let unusable = |error: CheckpointError| StoreError::Damaged {
+            place: "the origin".to_owned(),
+            what: error.to_string(),
+        };
+        let checkpoint = Checkpoint::new(&self.name, size, root).map_err(unusable)?;
+        Ok(self.store.shared().signing_key.sign(&checkpoint))
     }
 
     /// The root of the log's tree as it was at `size`.
@@ -112,17 +190,16 @@ impl Log {
     /// # Errors
     /// As [`Log::checkpoint_at`].
     pub fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
-        let _ = size;
-        Err(StoreError::Stopped)
+        self.tree().root(size)
     }
 
-    /// The exact entry at a position: the canonical line that was hashed.
+    /// The exact entry at a position: the canonical line that was hashed. `None` if it is not committed.
     ///
     /// # Errors
     /// As [`Log::search`].
     pub fn entry(&self, position: u64) -> Result<Option<String>, StoreError> {
-        let _ = position;
-        Err(StoreError::Stopped)
+        let Some(row) = self.row(position)? else { return Ok(None) };
+        crate::tree::entry(self.blocks(), self.slot, &self.name, &row).map(Some)
     }
 
     /// The proof that the entry at `position` is in the tree of `size`.
@@ -130,8 +207,7 @@ impl Log {
     /// # Errors
     /// [`StoreError::Proof`] if `position` or `size` is not committed; else as [`Log::search`].
     pub fn inclusion(&self, position: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
-        let _ = (position, size);
-        Err(StoreError::Stopped)
+        self.tree().inclusion(position, size)
     }
 
     /// The proof that the tree of size `new` begins with the tree of size `old`.
@@ -139,8 +215,7 @@ impl Log {
     /// # Errors
     /// As [`Log::inclusion`].
     pub fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
-        let _ = (old, new);
-        Err(StoreError::Stopped)
+        self.tree().consistency(old, new)
     }
 
     /// Writes the proof file of a range of positions against the checkpoint at `as_of` (the size now if
@@ -155,18 +230,49 @@ impl Log {
         out: &mut dyn Write,
         blank: &dyn Fn(&Row, usize) -> bool,
     ) -> Result<(), StoreError> {
-        let _ = (positions, as_of, out, blank);
-        Err(StoreError::Stopped)
+        let size = as_of.unwrap_or_else(|| self.size());
+        // What cannot be proved is refused before the first byte is written.
+        let proof = self.tree().range(positions.clone(), size)?;
+        let note = self.note_at(size)?;
+        let failed = |error: WriteError| match error {
+            WriteError::Io(error) => StoreError::Output(error),
+            error => StoreError::Damaged { place: format!("log {}", self.slot), what: error.to_string() },
+        };
+        let mut file = ProofWriter::new(out, self.verifying_key()?, positions.clone()).map_err(failed)?;
+        let mut salts = Salts::default();
+        for row in self.scan(positions, Order::Asc) {
+            let row = row?;
+            let salt = salts.of(self.blocks(), self.slot, row.position)?;
+            file.event_without(&row, &salt, |k| blank(&row, usize::from(k))).map_err(failed)?;
+        }
+        file.finish(&note, &proof).map_err(failed)?;
+        Ok(())
     }
 
     /// The public key of this log in the text form of signed notes.
     pub fn verifier_key(&self) -> String {
-        String::new()
+        self.verifying_key().map(|key| key.to_string()).unwrap_or_default()
+    }
+
+    fn verifying_key(&self) -> Result<VerifyingKey, StoreError> {
+        let key = self.store.shared().signing_key.for_log(&self.name);
+        key.map_err(|error| StoreError::Damaged {
+            place: "the origin".to_owned(),
+            what: error.to_string(),
+        })
+    }
+
+    fn tree(&self) -> Tree<'_> {
+        Tree::new(self.blocks(), self.slot, &self.name)
+    }
+
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.store.shared().blocks
     }
 }
 
-/// The text of the signed note over a checkpoint.
-pub(crate) fn sign(checkpoint: &Checkpoint, key: &SigningKey) -> String {
-    let _ = (checkpoint, key);
-    String::new()
+enum Submitted {
+    /// Everything was recorded before.
+    Known(Appended),
+    Waiting(oneshot::Receiver<Result<Appended, AppendError>>),
 }

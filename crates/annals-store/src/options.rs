@@ -23,7 +23,7 @@ impl Clock for SystemClock {
             Ok(since) => i64::try_from(since.as_micros()).unwrap_or(i64::MAX),
             Err(_) => 0,
         };
-        Timestamp::from_micros(micros)
+        Timestamp::clamped(micros)
     }
 }
 
@@ -46,7 +46,7 @@ impl SteppedClock {
 
 impl Clock for SteppedClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::clamped(self.0.load(Ordering::SeqCst))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use annals_event::{Filter, Row};
+use annals_event::{Catalogue, Filter, Row};
 
+use crate::blocks::Stretch;
 use crate::{Log, StoreError};
 
 /// In which order rows come.
@@ -77,18 +78,166 @@ pub enum Count {
     AtLeast(u64),
 }
 
-/// An iterator over the rows of a range of positions, in bounded memory. See [`Log::scan`].
+/// An iterator over rows of a range of positions, in bounded memory. See [`Log::scan_matching`].
 pub struct Rows {
-    pub(crate) log: Log,
-    pub(crate) left: Range<u64>,
-    pub(crate) order: Order,
+    log: Log,
+    filter: Filter,
+    /// The positions that were not looked at yet.
+    left: Range<u64>,
+    order: Order,
+    /// Rows that were read, the next one last.
+    ready: Vec<Row>,
+}
+
+impl Rows {
+    pub(crate) fn new(log: Log, filter: Filter, positions: Range<u64>, order: Order) -> Rows {
+        let left = possible(&filter, positions.start, positions.end.min(log.size()));
+        Rows { log, filter, left, order, ready: Vec::new() }
+    }
+
+    /// Reads on by one block. `None` at the end.
+    fn read_on(&mut self) -> Option<Result<(), StoreError>> {
+        let blocks = self.log.blocks();
+        let stretch = blocks.stretch(self.log.slot, &self.left, self.order)?;
+        if !overlaps(&stretch, &self.filter) {
+            leave_behind(&mut self.left, self.order, stretch.from, stretch.to);
+            return Some(Ok(()));
+        }
+        let mut block = match blocks.block(self.log.slot, &stretch, self.order) {
+            Ok(block) => block,
+            Err(error) => {
+                // An iterator that has failed is at its end.
+                self.left = 0..0;
+                return Some(Err(error));
+            }
+        };
+        if let (Some(first), Some(last)) = (block.rows.first(), block.rows.last()) {
+            leave_behind(&mut self.left, self.order, first.position, last.position + 1);
+        }
+        if !self.filter.is_everything() {
+            block.rows.retain(|row| self.filter.matches(row, Catalogue::builtin()));
+        }
+        if self.order == Order::Asc {
+            block.rows.reverse();
+        }
+        self.ready = block.rows;
+        Some(Ok(()))
+    }
+
+    /// The first position that was not looked at, as seen from where the iterator comes.
+    fn reached(&self) -> Range<u64> {
+        self.left.clone()
+    }
 }
 
 impl Iterator for Rows {
     type Item = Result<Row, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let _ = (&self.log, &self.left, self.order);
-        None
+        loop {
+            if let Some(row) = self.ready.pop() {
+                return Some(Ok(row));
+            }
+            if let Err(error) = self.read_on()? {
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+/// Takes `[from, to)`, which was looked at, off the near end of what is left.
+fn leave_behind(left: &mut Range<u64>, order: Order, from: u64, to: u64) {
+    match order {
+        Order::Asc => left.start = to,
+        Order::Desc => left.end = from,
+    }
+}
+
+/// The positions within `[from, to)` where a row may match.
+fn possible(filter: &Filter, from: u64, to: u64) -> Range<u64> {
+    let positions = filter.positions();
+    let from = from.max(positions.start);
+    from..to.min(positions.end).max(from)
+}
+
+/// Whether a row of the stretch may match, by the times of its group.
+fn overlaps(stretch: &Stretch, filter: &Filter) -> bool {
+    let (from, to) = filter.window();
+    from.is_none_or(|from| stretch.span.latest() >= from.as_micros())
+        && to.is_none_or(|to| stretch.span.earliest < to.as_micros())
+}
+
+/// Looks for one page, and goes on counting.
+pub(crate) fn search(log: &Log, search: &Search) -> Result<Found, StoreError> {
+    let as_of = search.as_of.unwrap_or(u64::MAX).min(log.size());
+    let filter = &search.filter;
+    let in_time = || search.deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let matching = possible(filter, 0, as_of);
+    let after = match (search.after, search.order) {
+        (None, _) => matching.clone(),
+        (Some(after), Order::Desc) => matching.start..matching.end.min(after).max(matching.start),
+        (Some(after), Order::Asc) => {
+            matching.start.max(after.saturating_add(1)).min(matching.end)..matching.end
+        }
+    };
+    let mut found =
+        Found { rows: Vec::new(), as_of, more: false, count: Count::AtLeast(0), partial: None };
+
+    // The page itself, and one row more to know whether there is more.
+    let mut rows = Rows::new(log.clone(), filter.clone(), after, search.order);
+    while found.rows.len() <= search.limit {
+        if rows.ready.is_empty() && !in_time() {
+            let reached = rows.reached();
+            found.more = !reached.is_empty();
+            found.partial = match search.order {
+                Order::Asc => reached.start.checked_sub(1),
+                Order::Desc => Some(reached.end),
+            };
+            break;
+        }
+        match rows.ready.pop() {
+            Some(row) => found.rows.push(row),
+            None => match rows.read_on() {
+                Some(result) => result?,
+                None => break,
+            },
+        }
+    }
+    if found.rows.len() > search.limit {
+        found.rows.truncate(search.limit);
+        found.more = true;
+        // Whatever the deadline cut off came after the page.
+        found.partial = None;
+    }
+    found.count = count(log, search, matching, &in_time)?;
+    Ok(found)
+}
+
+/// Counts what matches over all pages, as far as it is asked for and there is time.
+fn count(
+    log: &Log,
+    search: &Search,
+    matching: Range<u64>,
+    in_time: &dyn Fn() -> bool,
+) -> Result<Count, StoreError> {
+    let limit = search.count_limit;
+    if limit == 0 {
+        return Ok(Count::AtLeast(0));
+    }
+    if search.filter.is_everything() {
+        return Ok(Count::Exact(matching.end - matching.start));
+    }
+    let mut rows = Rows::new(log.clone(), search.filter.clone(), matching, Order::Desc);
+    let mut matches = 0;
+    loop {
+        if !in_time() && !rows.reached().is_empty() {
+            return Ok(Count::AtLeast(matches));
+        }
+        let Some(result) = rows.read_on() else { return Ok(Count::Exact(matches)) };
+        result?;
+        matches += std::mem::take(&mut rows.ready).len() as u64;
+        if matches > limit {
+            return Ok(Count::MoreThan(limit));
+        }
     }
 }

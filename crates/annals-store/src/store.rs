@@ -1,26 +1,50 @@
 //! The store: one directory, opened by one process.
 
 use std::path::Path;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use annals_event::Draft;
 use rusqlite::{Connection, Transaction};
+use tokio::sync::oneshot;
 
-use crate::control::{self, Control};
-use crate::{Log, Options, Pending, StoreError};
+use crate::control::Control;
+use crate::queue::Refused;
+use crate::sequencer::Sequencer;
+use crate::shared::Shared;
+use crate::submission::{Batch, Change, Reply, Submission};
+use crate::writer::Writer;
+use crate::{AppendError, Log, Options, Pending, StoreError, start};
 
 /// The number of a log within the installation. 0 is the installation's own.
 pub type Slot = u32;
 
-/// An open store. Cheap to clone; the last clone that goes closes nothing: see [`Store::close`].
+/// An open store. Cheap to clone. When the last clone is dropped the store closes; [`Store::close`]
+/// does it at once and says whether it went well.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    origin: String,
-    control: Control,
-    /// Stands in for the writer's thread while that is being built.
-    connection: Mutex<Connection>,
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    sequencer: JoinHandle<()>,
+    writer: JoinHandle<Result<(), StoreError>>,
+}
+
+/// Events that record a change of control data, for one log.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The log: 0 for the installation's own.
+    pub slot: Slot,
+    /// The events.
+    pub drafts: Vec<Draft>,
+    /// Who recorded them, as it stands in the entry.
+    pub recorded_by: String,
 }
 
 impl Store {
@@ -30,48 +54,55 @@ impl Store {
     /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] if a later version
     /// wrote it, [`StoreError::Damaged`] if what is stored contradicts itself.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
-        std::fs::create_dir_all(dir)
-            .map_err(|source| StoreError::File { path: dir.to_owned(), source })?;
-        let connection = Connection::open(dir.join("annals.db"))?;
-        if !connection.table_exists(None, "organization")? {
-            connection.execute_batch(control::SCHEMA)?;
-        }
-        let control = Control::load(&connection, options.clock, 1_000)?;
-        let origin = options.origin.unwrap_or_default();
-        Ok(Store(Arc::new(Inner { origin, control, connection: Mutex::new(connection) })))
+        let started = start::start(dir, &options)?;
+        let (shared, control) = (started.shared.clone(), started.control.clone());
+        // No room for a job in between: the sequencer goes on waiting for more while the writer works.
+        let (to_writer, jobs) = sync_channel(0);
+        let writer = Writer::new(started, &options);
+        let sequencer = Sequencer::new(shared.clone(), to_writer);
+        let spawn_failed = |source| StoreError::File { path: dir.to_owned(), source };
+        let writer = thread::Builder::new()
+            .name("annals-writer".to_owned())
+            .spawn(move || writer.run(&jobs))
+            .map_err(spawn_failed)?;
+        let sequencer = thread::Builder::new()
+            .name("annals-sequencer".to_owned())
+            .spawn(move || sequencer.run())
+            .map_err(spawn_failed)?;
+        let threads = Mutex::new(Some(Threads { sequencer, writer }));
+        Ok(Store(Arc::new(Inner { shared, control, threads })))
     }
 
     /// Finishes what is waiting, writes down what a quick start needs, and lets go of the directory.
     /// Every log and clone of this store is dead after it.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the tidying up fails; everything acknowledged is safe all the same.
+    /// [`StoreError::Stopped`] if the disk failed before, [`StoreError::Database`] if the tidying up
+    /// fails; everything acknowledged is safe all the same.
     pub fn close(self) -> Result<(), StoreError> {
-        Ok(())
+        self.0.close()
+    }
+
+    /// Whether the store accepts events. It stops when it is closed or the disk fails.
+    pub fn is_running(&self) -> bool {
+        !self.0.shared.has_stopped()
+    }
+
+    /// Whether the disk is full, so that only reading is possible.
+    pub fn is_full(&self) -> bool {
+        self.0.shared.full.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// The installation's origin, which begins the name of every log.
     pub fn origin(&self) -> &str {
-        &self.0.origin
+        &self.0.shared.origin
     }
 
-    /// The log of the workspace with this id, unless there is none. **The** way to a log.
+    /// The log of the workspace with this id, unless there is none or it was deleted. **The** way to
+    /// a log.
     pub fn log(&self, id: &str) -> Option<Log> {
-        let slot = self.control().living_slot(id)?;
+        let slot = self.0.control.living_slot(id)?;
         Some(self.log_at(slot, id))
-    }
-
-    /// Control data in memory.
-    pub(crate) fn control(&self) -> &Control {
-        &self.0.control
-    }
-
-    /// Runs `read` with a connection that only reads.
-    pub(crate) fn with_reader<T>(
-        &self,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        read(&self.0.connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The installation's own log, which belongs to no workspace.
@@ -81,12 +112,8 @@ impl Store {
 
     /// The log in a slot. Only for control code, which has looked the workspace up.
     pub(crate) fn log_at(&self, slot: Slot, id: &str) -> Log {
-        Log {
-            store: self.clone(),
-            slot,
-            id: id.into(),
-            name: format!("{}/w/{slot}", self.0.origin).into(),
-        }
+        let name = format!("{}/w/{slot}", self.origin());
+        Log { store: self.clone(), slot, id: id.into(), name: name.into() }
     }
 
     /// Changes control data and records the change: both commit in one transaction.
@@ -105,26 +132,117 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let _ = events;
-        let run = || {
-            let mut connection = self.0.connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = connection.transaction().map_err(StoreError::from)?;
-            let result = change(&transaction)?;
-            transaction.commit().map_err(StoreError::from)?;
-            applied(&result);
-            Ok(result)
+        let shared = &self.0.shared;
+        let (sender, receiver) = oneshot::channel();
+        let change = PendingChange {
+            change: Some(Box::new(change)),
+            applied: Box::new(applied),
+            result: None,
+            sender: Some(sender),
         };
-        Pending::ready(run(), || E::from(StoreError::Stopped))
+        let mut batches: Vec<Batch> = events
+            .into_iter()
+            .filter(|recorded| !recorded.drafts.is_empty())
+            .map(|recorded| {
+                let log = self.log_at(recorded.slot, "").name;
+                let (slot, by) = (recorded.slot, &recorded.recorded_by);
+                Batch::new(&shared.blocks, slot, log, recorded.drafts, by, None, false)
+            })
+            .collect();
+        batches.sort_by_key(|batch| batch.slot);
+        let reply = Reply::Change(Box::new(change));
+        let submission = Submission { batches, internal: true, reply, attempts: 0 };
+        if let Err((refused, submission)) = shared.queue.push(submission) {
+            submission.fail(match refused {
+                Refused::Busy => AppendError::Busy,
+                Refused::Closed => AppendError::Stopped,
+            });
+        }
+        Pending::waiting(receiver, || E::from(StoreError::Stopped))
+    }
+
+    /// Runs `read` with a connection that sees everything that is committed.
+    pub(crate) fn with_reader<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.0.shared.blocks.with_reader(read)
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
     }
 }
 
-/// Events that record a change of control data, for one log.
-#[derive(Clone, Debug)]
-pub struct Recorded {
-    /// The log: 0 for the installation's own.
-    pub slot: Slot,
-    /// The events.
-    pub drafts: Vec<Draft>,
-    /// Who recorded them, as it stands in the entry.
-    pub recorded_by: String,
+impl Inner {
+    fn close(&self) -> Result<(), StoreError> {
+        self.shared.queue.close();
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(threads) = threads else { return Ok(()) };
+        // The last clone may have been held by something that the writer itself drops.
+        if threads.writer.thread().id() == thread::current().id() {
+            return Ok(());
+        }
+        let sequenced = threads.sequencer.join();
+        let written = threads.writer.join();
+        self.shared.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+        match (sequenced, written) {
+            (Ok(()), Ok(result)) => result,
+            _ => Err(StoreError::Stopped),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Whoever wants to know how it went calls `close`.
+        let _ = self.close();
+    }
+}
+
+type Run<T, E> = Box<dyn FnOnce(&Transaction<'_>) -> Result<T, E> + Send>;
+
+struct PendingChange<T, E> {
+    change: Option<Run<T, E>>,
+    applied: Box<dyn FnOnce(&T) + Send>,
+    result: Option<T>,
+    sender: Option<oneshot::Sender<Result<T, E>>>,
+}
+
+impl<T: Send, E: From<StoreError> + Send> Change for PendingChange<T, E> {
+    fn run(&mut self, transaction: &Transaction<'_>) -> bool {
+        match self.change.take().map(|change| change(transaction)) {
+            Some(Ok(result)) => {
+                self.result = Some(result);
+                true
+            }
+            Some(Err(error)) => {
+                if let Some(sender) = self.sender.take() {
+                    let _ = sender.send(Err(error));
+                }
+                false
+            }
+            // It ran before, and the transaction was rolled back: it cannot run twice.
+            None => false,
+        }
+    }
+
+    fn committed(self: Box<Self>) {
+        if let Some(result) = self.result {
+            (self.applied)(&result);
+            if let Some(sender) = self.sender {
+                let _ = sender.send(Ok(result));
+            }
+        }
+    }
+
+    fn failed(self: Box<Self>, error: StoreError) {
+        if let Some(sender) = self.sender {
+            let _ = sender.send(Err(E::from(error)));
+        }
+    }
 }

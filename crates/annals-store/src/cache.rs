@@ -1,0 +1,120 @@
+//! A bounded cache of headers and decompressed frames.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::journal::Header;
+
+/// What is cached: a frame of a group, or the group's header.
+pub(crate) type Key = (u32, Kind);
+
+/// Which piece of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Header,
+    Frame(u32),
+}
+
+/// A cached value.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Header(Arc<Header>),
+    Frame(Arc<Vec<u8>>),
+}
+
+/// Values up to a number of bytes. What was used since the hand last passed stays for another round.
+pub(crate) struct Cache {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    slots: Vec<Entry>,
+    places: HashMap<Key, usize>,
+    free: Vec<usize>,
+    hand: usize,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+struct Entry {
+    key: Key,
+    value: Option<Value>,
+    bytes: usize,
+    used: bool,
+}
+
+impl Cache {
+    pub(crate) fn new(bytes_max: usize) -> Cache {
+        Cache {
+            inner: Mutex::new(Inner {
+                slots: Vec::new(),
+                places: HashMap::new(),
+                free: Vec::new(),
+                hand: 0,
+                bytes: 0,
+                bytes_max,
+            }),
+        }
+    }
+
+    /// The value, if it is there.
+    pub(crate) fn get(&self, key: Key) -> Option<Value> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = *inner.places.get(&key)?;
+        let entry = &mut inner.slots[place];
+        entry.used = true;
+        entry.value.clone()
+    }
+
+    /// Keeps a value that takes about so many bytes, and lets others go for it.
+    pub(crate) fn put(&self, key: Key, value: Value, bytes: usize) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        // The entry itself takes memory as well.
+        let bytes = bytes + 128;
+        if inner.places.contains_key(&key) || bytes > inner.bytes_max / 4 {
+            return;
+        }
+        while inner.bytes + bytes > inner.bytes_max {
+            inner.let_one_go();
+        }
+        inner.bytes += bytes;
+        let entry = Entry { key, value: Some(value), bytes, used: false };
+        let place = match inner.free.pop() {
+            Some(place) => {
+                inner.slots[place] = entry;
+                place
+            }
+            None => {
+                inner.slots.push(entry);
+                inner.slots.len() - 1
+            }
+        };
+        inner.places.insert(key, place);
+    }
+
+    /// How many bytes are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+}
+
+impl Inner {
+    fn let_one_go(&mut self) {
+        loop {
+            self.hand = (self.hand + 1) % self.slots.len();
+            let hand = self.hand;
+            let entry = &mut self.slots[hand];
+            if entry.value.is_none() {
+                continue;
+            }
+            if std::mem::take(&mut entry.used) {
+                continue;
+            }
+            entry.value = None;
+            self.bytes -= entry.bytes;
+            self.places.remove(&entry.key);
+            self.free.push(hand);
+            return;
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The journal: one row per commit group, a header and a body of compressed frames.
+
+mod bytes;
+mod frame;
+mod header;
+
+pub(crate) use frame::{Frames, open_frame, rows_in_piece};
+pub(crate) use header::{FrameSize, Growth, Header, KeyUse, Part, Piece, seeds_at, tiles_at};

@@ -1,0 +1,193 @@
+//! What waits to be committed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::Slot;
+use crate::submission::Submission;
+
+/// The most events, and the most bytes of them, that may wait.
+const WAITING_EVENTS: usize = 1 << 16;
+const WAITING_BYTES: usize = 64 << 20;
+
+/// How many events and bytes go into one group. A single submission may be larger.
+const GROUP_EVENTS: usize = 8192;
+const GROUP_BYTES: usize = 4 << 20;
+
+/// Submissions, a lane for each workspace. Lanes take turns, so that a busy one delays the others by
+/// at most one submission each.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lanes: HashMap<Slot, Lane>,
+    turns: VecDeque<Slot>,
+    /// Submissions that were taken and could not be committed as they were; they go first.
+    returned: VecDeque<Submission>,
+    events: usize,
+    bytes: usize,
+    closed: bool,
+    /// Counts what the writer has finished, so that the sequencer can wait for it.
+    finished: u64,
+}
+
+#[derive(Default)]
+struct Lane {
+    submissions: VecDeque<Submission>,
+    events: usize,
+    bytes: usize,
+}
+
+/// Why a submission is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Busy,
+    Closed,
+}
+
+/// What the sequencer gets when it asks for work.
+pub(crate) enum Work {
+    /// A group's worth of submissions.
+    Group(Vec<Submission>),
+    /// The writer has finished something, and what was deferred may go on.
+    Finished,
+    /// No more will come.
+    Closed,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Queue {
+        Queue { waiting: Mutex::default(), wake: Condvar::new() }
+    }
+
+    /// Takes a submission into the queue, unless it is full.
+    pub(crate) fn push(&self, submission: Submission) -> Result<(), (Refused, Submission)> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err((Refused::Closed, submission));
+        }
+        let (events, bytes) = (submission.events(), submission.bytes());
+        let slot = submission.slot();
+        if waiting.is_full_for(slot, events, bytes) && !submission.internal {
+            return Err((Refused::Busy, submission));
+        }
+        waiting.events += events;
+        waiting.bytes += bytes;
+        let lane = waiting.lanes.entry(slot).or_default();
+        let was_empty = lane.submissions.is_empty();
+        lane.events += events;
+        lane.bytes += bytes;
+        lane.submissions.push_back(submission);
+        if was_empty {
+            waiting.turns.push_back(slot);
+        }
+        drop(waiting);
+        self.wake.notify_all();
+        Ok(())
+    }
+
+    /// Puts back what could not be committed as it was.
+    pub(crate) fn give_back(&self, submissions: impl IntoIterator<Item = Submission>) {
+        self.lock().returned.extend(submissions);
+        self.wake.notify_all();
+    }
+
+    /// The writer has finished a group.
+    pub(crate) fn finished(&self) {
+        self.lock().finished += 1;
+        self.wake.notify_all();
+    }
+
+    /// Accepts nothing more.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Waits for work. With `after`, the writer's finishing anything beyond that count is work too.
+    pub(crate) fn take(&self, after: Option<u64>) -> (Work, u64) {
+        let mut waiting = self.lock();
+        loop {
+            let finished = waiting.finished;
+            let group = waiting.next_group();
+            if !group.is_empty() {
+                return (Work::Group(group), finished);
+            }
+            if after.is_some_and(|after| finished > after) {
+                return (Work::Finished, finished);
+            }
+            if waiting.closed && after.is_none() {
+                return (Work::Closed, finished);
+            }
+            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn is_full_for(&self, slot: Slot, events: usize, bytes: usize) -> bool {
+        let full = |events, bytes, share| {
+            events > WAITING_EVENTS / share || bytes > WAITING_BYTES / share
+        };
+        if self.events == 0 {
+            return false;
+        }
+        let pressed = full(self.events, self.bytes, 2);
+        let lane = self.lanes.get(&slot);
+        let (lane_events, lane_bytes) = lane.map_or((0, 0), |lane| (lane.events, lane.bytes));
+        // Once half of the queue is taken, nobody may hold more than an eighth of it.
+        full(self.events + events, self.bytes + bytes, 1)
+            || (pressed && lane_events > 0 && full(lane_events + events, lane_bytes + bytes, 8))
+    }
+
+    fn next_group(&mut self) -> Vec<Submission> {
+        let mut group: Vec<Submission> = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        let has_room = |group: &Vec<Submission>, events: usize, bytes: usize, next: &Submission| {
+            // A change of control data commits alone: if it fails, it takes nobody with it.
+            group.is_empty()
+                || (!next.is_alone()
+                    && !group[0].is_alone()
+                    && events + next.events() <= GROUP_EVENTS
+                    && bytes + next.bytes() <= GROUP_BYTES)
+        };
+        while let Some(next) = self.returned.front() {
+            if !has_room(&group, events, bytes, next) {
+                return group;
+            }
+            events += next.events();
+            bytes += next.bytes();
+            group.extend(self.returned.pop_front());
+        }
+        while let Some(slot) = self.turns.pop_front() {
+            let Some(lane) = self.lanes.get_mut(&slot) else { continue };
+            let fits = lane.submissions.front().is_some_and(|next| has_room(&group, events, bytes, next));
+            if !fits {
+                self.turns.push_front(slot);
+                break;
+            }
+            let Some(next) = lane.submissions.pop_front() else { continue };
+            let (next_events, next_bytes) = (next.events(), next.bytes());
+            events += next_events;
+            bytes += next_bytes;
+            self.events -= next_events;
+            self.bytes -= next_bytes;
+            lane.events -= next_events;
+            lane.bytes -= next_bytes;
+            if lane.submissions.is_empty() {
+                self.lanes.remove(&slot);
+            } else {
+                self.turns.push_back(slot);
+            }
+            group.push(next);
+        }
+        group
+    }
+}

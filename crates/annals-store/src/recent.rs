@@ -1,0 +1,328 @@
+//! What is known in memory of every log, and the one function by which it grows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use annals_merkle::{CompactRange, Hash, node_hash};
+use sha2::{Digest as _, Sha256};
+
+use crate::index::{Expiring, Index};
+use crate::journal::{Growth, Header, Part, seeds_at, tiles_at};
+use crate::{Slot, StoreError};
+
+/// Every log of the installation, and where ids and idempotency keys were seen.
+pub(crate) struct Recent {
+    logs: RwLock<HashMap<Slot, Arc<RwLock<LogState>>>>,
+    ids: RwLock<Index>,
+    keys: RwLock<Expiring>,
+    salt: [u8; 16],
+}
+
+/// One log, as far as it is committed.
+pub(crate) struct LogState {
+    pub(crate) size: u64,
+    /// When the newest entry was recorded, in microseconds since the epoch.
+    pub(crate) recorded_at: i64,
+    /// The tree's right edge.
+    pub(crate) frontier: CompactRange,
+    /// The seed of each tile that has begun.
+    pub(crate) seeds: Vec<[u8; 32]>,
+    /// The complete nodes of level 8, of level 9, and so on.
+    levels: Vec<Vec<Hash>>,
+    /// Which groups hold the log's entries.
+    pub(crate) spans: Vec<Span>,
+    /// The first tile that the tables do not have in its present form.
+    pub(crate) tiles_written: u64,
+}
+
+/// A group's share of a log. The next span begins where this one ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) first: u64,
+    /// The earliest `occurred_at` in it, and how much later the latest is, in microseconds.
+    pub(crate) earliest: i64,
+    pub(crate) latest_after: u64,
+    pub(crate) group: u32,
+}
+
+impl Span {
+    /// The latest `occurred_at` in it.
+    pub(crate) fn latest(&self) -> i64 {
+        self.earliest.saturating_add_unsigned(self.latest_after)
+    }
+}
+
+impl Default for LogState {
+    fn default() -> LogState {
+        LogState {
+            size: 0,
+            recorded_at: i64::MIN,
+            frontier: CompactRange::new(0),
+            seeds: Vec::new(),
+            levels: Vec::new(),
+            spans: Vec::new(),
+            tiles_written: 0,
+        }
+    }
+}
+
+impl LogState {
+    /// A log as the tables have it, before its spans are known.
+    pub(crate) fn restore(
+        size: u64,
+        recorded_at: i64,
+        frontier: CompactRange,
+        tiles: Vec<([u8; 32], Option<Hash>)>,
+    ) -> Result<LogState, &'static str> {
+        if frontier.begin() != 0
+            || frontier.end() != size
+            || tiles.len() as u64 != seeds_at(size)
+            || tiles.iter().filter(|(_, hash)| hash.is_some()).count() as u64 != tiles_at(size)
+        {
+            return Err("the tables of the log contradict each other");
+        }
+        let mut log = LogState { size, recorded_at, frontier, ..LogState::default() };
+        for (seed, hash) in tiles {
+            log.seeds.push(seed);
+            if let Some(hash) = hash {
+                log.push_tile(hash);
+            }
+        }
+        log.tiles_written = tiles_at(size);
+        Ok(log)
+    }
+
+    /// A complete node of level 8 or above.
+    pub(crate) fn node(&self, level: u8, index: u64) -> Option<Hash> {
+        let level = self.levels.get(usize::from(level.checked_sub(8)?))?;
+        level.get(usize::try_from(index).ok()?).copied()
+    }
+
+    /// The hash of a complete tile.
+    pub(crate) fn tile(&self, tile: u64) -> Option<Hash> {
+        self.node(8, tile)
+    }
+
+    fn push_tile(&mut self, hash: Hash) {
+        let mut hash = hash;
+        let mut level = 0;
+        loop {
+            if level == self.levels.len() {
+                self.levels.push(Vec::new());
+            }
+            let nodes = &mut self.levels[level];
+            nodes.push(hash);
+            let [.., left, right] = nodes.as_slice() else { return };
+            if nodes.len() % 2 == 1 {
+                return;
+            }
+            hash = node_hash(left, right);
+            level += 1;
+        }
+    }
+
+    /// The index in `spans` of the one that holds `position`.
+    pub(crate) fn span_of(&self, position: u64) -> Option<usize> {
+        self.spans.partition_point(|span| span.first <= position).checked_sub(1)
+    }
+
+    /// Where the span with this index ends.
+    pub(crate) fn span_end(&self, index: usize) -> u64 {
+        self.spans.get(index + 1).map_or(self.size, |next| next.first)
+    }
+
+    fn grow(&mut self, part: &Part) -> Result<(), &'static str> {
+        if part.first != self.size {
+            return Err("a group does not begin where its log ends");
+        }
+        if part.recorded_at < self.recorded_at {
+            return Err("time runs backwards");
+        }
+        match &part.growth {
+            Growth::Leaves(leaves) => {
+                let mut tiles = Vec::new();
+                for leaf in leaves {
+                    self.frontier.push_leaf(*leaf, &mut |node, hash| {
+                        if node.level == 8 {
+                            tiles.push(hash);
+                        }
+                    });
+                }
+                tiles.into_iter().for_each(|hash| self.push_tile(hash));
+            }
+            Growth::Frontier { hashes, tiles } => {
+                self.frontier = CompactRange::from_hashes(0, part.end(), hashes.clone())
+                    .map_err(|_| "a frontier has the wrong length")?;
+                tiles.iter().for_each(|hash| self.push_tile(*hash));
+            }
+        }
+        self.seeds.extend_from_slice(&part.seeds);
+        self.size = part.end();
+        self.recorded_at = part.recorded_at;
+        Ok(())
+    }
+}
+
+impl Recent {
+    pub(crate) fn new(salt: [u8; 16], idempotency_seconds: u64) -> Recent {
+        Recent {
+            logs: RwLock::default(),
+            ids: RwLock::default(),
+            keys: RwLock::new(Expiring::new(idempotency_seconds)),
+            salt,
+        }
+    }
+
+    /// The log in a slot, if it has an entry.
+    pub(crate) fn log(&self, slot: Slot) -> Option<Arc<RwLock<LogState>>> {
+        read(&self.logs).get(&slot).cloned()
+    }
+
+    /// Takes over a log as the tables have it.
+    pub(crate) fn restore(&self, slot: Slot, log: LogState) {
+        write(&self.logs).insert(slot, Arc::new(RwLock::new(log)));
+    }
+
+    /// The slots of all logs that have an entry.
+    pub(crate) fn slots(&self) -> BTreeSet<Slot> {
+        read(&self.logs).keys().copied().collect()
+    }
+
+    /// Takes a committed group into account. The writer calls it after each commit and the start
+    /// calls it for each group in the journal, so that both end with the same state.
+    ///
+    /// `in_tables` says that the tables hold sizes, seeds and hashes up to this group already, so
+    /// that only the directory of groups is missing.
+    pub(crate) fn apply(
+        &self,
+        group: u32,
+        header: &Header,
+        in_tables: bool,
+    ) -> Result<(), StoreError> {
+        for part in &header.parts {
+            let log = match self.log(part.slot) {
+                Some(log) => log,
+                None => write(&self.logs).entry(part.slot).or_default().clone(),
+            };
+            let mut log = write(&log);
+            if !in_tables {
+                log.grow(part).map_err(|what| damaged(group, part.slot, part.first, what))?;
+            } else if part.end() > log.size {
+                let what = "the tables are behind the journal";
+                return Err(damaged(group, part.slot, part.first, what));
+            }
+            log.spans.push(Span {
+                first: part.first,
+                earliest: part.occurred.0,
+                latest_after: part.occurred.1.abs_diff(part.occurred.0),
+                group,
+            });
+        }
+        let mut ids = write(&self.ids);
+        for id in header.parts.iter().flat_map(|part| &part.ids) {
+            ids.insert(*id, group);
+        }
+        drop(ids);
+        if !header.keys.is_empty() {
+            let mut keys = write(&self.keys);
+            for used in &header.keys {
+                keys.insert(key_print(used.slot, &used.key), group, header.uptime);
+            }
+            keys.expire(header.uptime);
+        }
+        Ok(())
+    }
+
+    /// The groups in which an id with this fingerprint was recorded, or an id that looks the same.
+    pub(crate) fn groups_of_id(&self, print: u64) -> Vec<u32> {
+        let mut found = Vec::new();
+        read(&self.ids).groups(print, &mut found);
+        found
+    }
+
+    /// The groups in which an idempotency key with this fingerprint was used.
+    pub(crate) fn groups_of_key(&self, print: u64) -> Vec<u32> {
+        let mut found = Vec::new();
+        read(&self.keys).groups(print, &mut found);
+        found
+    }
+
+    /// The fingerprint of an event's id in one log.
+    pub(crate) fn id_print(&self, slot: Slot, id: &str) -> u64 {
+        // A salt, so that ids that collide cannot be made up; 8 bytes of it leave a UUID in one block.
+        let mut hash = Sha256::new();
+        hash.update(&self.salt[..8]);
+        hash.update(slot.to_le_bytes());
+        hash.update(id);
+        first_eight(&hash.finalize())
+    }
+
+    /// A salted hash of an idempotency key or of a body.
+    pub(crate) fn salted(&self, hash: &[u8; 32]) -> [u8; 16] {
+        let mut salted = Sha256::new();
+        salted.update(self.salt);
+        salted.update(hash);
+        let salted = salted.finalize();
+        let mut half = [0; 16];
+        half.copy_from_slice(&salted[..16]);
+        half
+    }
+}
+
+/// The fingerprint of a salted idempotency key in one log.
+pub(crate) fn key_print(slot: Slot, key: &[u8; 16]) -> u64 {
+    first_eight(key) ^ u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+fn first_eight(bytes: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&bytes[..8]);
+    u64::from_le_bytes(first)
+}
+
+/// The error for contradictions in stored data.
+pub(crate) fn damaged(group: u32, slot: Slot, position: u64, what: &str) -> StoreError {
+    StoreError::Damaged {
+        place: format!("group {group}, log {slot}, position {position}"),
+        what: what.to_owned(),
+    }
+}
+
+/// A panic elsewhere never leaves these half written in a way that matters more than going on.
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As [`read`].
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use annals_event::TILE;
+    use annals_merkle::cover;
+
+    use super::*;
+
+    #[test]
+    fn the_levels_are_those_of_the_tree() {
+        let mut log = LogState::default();
+        let mut range = CompactRange::new(0);
+        let mut wanted = HashMap::new();
+        for n in 0..(TILE * 13 + 7) {
+            let leaf = annals_merkle::leaf_hash(&n.to_le_bytes());
+            let mut tiles = Vec::new();
+            range.push_leaf(leaf, &mut |node, hash| {
+                wanted.insert(node, hash);
+                if node.level == 8 {
+                    tiles.push(hash);
+                }
+            });
+            tiles.into_iter().for_each(|hash| log.push_tile(hash));
+        }
+        for node in cover(0, TILE * 13) {
+            assert_eq!(log.node(node.level, node.index), wanted.get(&node).copied());
+        }
+    }
+}

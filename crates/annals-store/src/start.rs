@@ -1,0 +1,180 @@
+//! How a store starts: everything that is not on the disk is worked out again from what is.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::Instant;
+
+use annals_merkle::{CompactRange, Hash};
+use rusqlite::Connection;
+
+use crate::blocks::Blocks;
+use crate::control::Control;
+use crate::database::{self, Location, Readers, hex, meta, set_meta};
+use crate::directory::Directory;
+use crate::journal::Header;
+use crate::queue::Queue;
+use crate::recent::{LogState, Recent, damaged};
+use crate::shared::Shared;
+use crate::{Options, Slot, StoreError};
+
+/// Slots of organizations begin here or up to a million later, so that their numbers do not tell how
+/// many there are.
+const SLOT_START: u32 = 100_000;
+
+/// What a start makes ready.
+pub(crate) struct Started {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) connection: Connection,
+    pub(crate) directory: Directory,
+    /// The logs that grew after the tables were last brought up to date.
+    pub(crate) dirty: BTreeSet<Slot>,
+    /// The group up to which the tables are up to date.
+    pub(crate) applied: u32,
+}
+
+pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError> {
+    let directory = Directory::lock(dir)?;
+    let location = Location::new(dir, options.vfs.as_deref());
+    let mut connection = location.open_writer(options)?;
+    database::migrate(&mut connection)?;
+    let is_new = meta(&connection, "origin")?.is_none();
+    // The key first: data without its key is refused, a key without data is harmless.
+    let signing_key = directory.signing_key(is_new)?;
+    let installation = installation(&mut connection, options)?;
+    let control = Control::load(&connection, options.clock.clone(), installation.slot_start)?;
+    let recent = Recent::new(installation.salt, options.idempotency_seconds);
+    let applied = number(&connection, "applied_through")? as u32;
+    restore_logs(&connection, &recent)?;
+    let replayed = replay(&connection, &recent, applied)?;
+    let uptime_before = replayed.uptime.max(number(&connection, "uptime")?);
+    let shared = Shared {
+        origin: installation.origin,
+        signing_key: Arc::new(signing_key),
+        clock: options.clock.clone(),
+        blocks: Blocks::new(recent, Readers::new(location), options.cache_bytes),
+        queue: Queue::new(),
+        committed: AtomicU32::new(replayed.committed),
+        epoch: AtomicU64::new(0),
+        full: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
+        on_fatal: options.on_fatal.clone(),
+        started: Instant::now(),
+        uptime_before,
+    };
+    tracing::info!(
+        groups = replayed.committed,
+        replayed = replayed.committed.saturating_sub(applied),
+        "the journal is read"
+    );
+    Ok(Started {
+        shared: Arc::new(shared),
+        control: Arc::new(control),
+        connection,
+        directory,
+        dirty: replayed.dirty,
+        applied,
+    })
+}
+
+/// What is drawn once, when the directory is new.
+struct Installation {
+    origin: String,
+    slot_start: Slot,
+    salt: [u8; 16],
+}
+
+fn installation(connection: &mut Connection, options: &Options) -> Result<Installation, StoreError> {
+    if meta(connection, "origin")?.is_none() {
+        let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|_| StoreError::Random);
+        let (mut id, mut salt, mut start) = ([0; 8], [0; 16], [0; 4]);
+        random(&mut id)?;
+        random(&mut salt)?;
+        random(&mut start)?;
+        let origin =
+            options.origin.clone().unwrap_or_else(|| format!("annals.invalid/{}", hex(&id)));
+        let slot_start = SLOT_START + u32::from_be_bytes(start) % 1_000_000;
+        let transaction = connection.transaction()?;
+        set_meta(&transaction, "origin", origin.as_bytes())?;
+        set_meta(&transaction, "slot_start", &u64::from(slot_start).to_be_bytes())?;
+        set_meta(&transaction, "salt", &salt)?;
+        transaction.commit()?;
+    }
+    let broken = |what: &str| StoreError::Damaged {
+        place: "the table meta".to_owned(),
+        what: format!("{what} is missing or unreadable"),
+    };
+    let origin = meta(connection, "origin")?
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| broken("origin"))?;
+    let salt = meta(connection, "salt")?
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| broken("salt"))?;
+    let slot_start = u32::try_from(number(connection, "slot_start")?)
+        .map_err(|_| broken("slot_start"))?;
+    Ok(Installation { origin, slot_start, salt })
+}
+
+fn number(connection: &Connection, name: &str) -> Result<u64, StoreError> {
+    let bytes = meta(connection, name)?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// Takes sizes, frontiers, seeds and tile hashes from the tables.
+fn restore_logs(connection: &Connection, recent: &Recent) -> Result<(), StoreError> {
+    let mut logs = connection.prepare("select slot, size, recorded_at, frontier from log_state")?;
+    let mut tiles =
+        connection.prepare("select tile, seed, hash from tile where slot = ? order by tile")?;
+    let mut rows = logs.query([])?;
+    while let Some(row) = rows.next()? {
+        let slot: Slot = row.get(0)?;
+        let size: u64 = row.get(1)?;
+        let frontier = CompactRange::decode(row.get_ref(3)?.as_blob().unwrap_or_default())
+            .map_err(|_| damaged(0, slot, size, "the frontier is unreadable"))?;
+        let mut of_log = Vec::new();
+        let mut tile_rows = tiles.query([slot])?;
+        while let Some(tile) = tile_rows.next()? {
+            if tile.get::<_, u64>(0)? != of_log.len() as u64 {
+                return Err(damaged(0, slot, size, "a tile is missing"));
+            }
+            of_log.push((tile.get::<_, [u8; 32]>(1)?, tile.get::<_, Option<Hash>>(2)?));
+        }
+        let log = LogState::restore(size, row.get(2)?, frontier, of_log)
+            .map_err(|what| damaged(0, slot, size, what))?;
+        recent.restore(slot, log);
+    }
+    Ok(())
+}
+
+struct Replayed {
+    committed: u32,
+    uptime: u64,
+    dirty: BTreeSet<Slot>,
+}
+
+/// Applies every group of the journal: those after `applied` wholly, of the others the directory.
+fn replay(connection: &Connection, recent: &Recent, applied: u32) -> Result<Replayed, StoreError> {
+    let mut replayed = Replayed { committed: 0, uptime: 0, dirty: BTreeSet::new() };
+    let mut groups = connection.prepare("select group_id, header from journal order by group_id")?;
+    let mut rows = groups.query([])?;
+    while let Some(row) = rows.next()? {
+        let group: u32 = row.get(0)?;
+        if group != replayed.committed + 1 {
+            return Err(damaged(replayed.committed + 1, 0, 0, "the group is missing"));
+        }
+        let header = Header::decode(row.get_ref(1)?.as_blob().unwrap_or_default())
+            .map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
+        recent.apply(group, &header, group <= applied)?;
+        if group > applied {
+            replayed.dirty.extend(header.parts.iter().map(|part| part.slot));
+        }
+        replayed.committed = group;
+        replayed.uptime = replayed.uptime.max(header.uptime);
+    }
+    if replayed.committed < applied {
+        return Err(damaged(applied, 0, 0, "the tables are ahead of the journal"));
+    }
+    Ok(replayed)
+}

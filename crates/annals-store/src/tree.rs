@@ -1,0 +1,171 @@
+//! Hashes of a log's tree: those of level 8 and up are in memory, those below are worked out from the
+//! entries again, at most 256 at a time.
+
+use std::ops::Range;
+
+use annals_event::{Row, Salt, SaltWalk, Seed, TILE, entry_line, event_salt};
+use annals_merkle::{
+    CompactRange, Hash, NodeId, ProofError, RangeProof, consistency_subtrees, cover,
+    inclusion_subtrees, leaf_hash, prove, range_nodes,
+};
+
+use crate::blocks::Blocks;
+use crate::recent::{damaged, read};
+use crate::{Order, Slot, StoreError};
+
+/// The tree of one log, as far as it is committed when it is asked.
+pub(crate) struct Tree<'a> {
+    blocks: &'a Blocks,
+    slot: Slot,
+    log: &'a str,
+    /// The tile whose leaves were worked out last.
+    tile: Option<(u64, Vec<Hash>)>,
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn new(blocks: &'a Blocks, slot: Slot, log: &'a str) -> Tree<'a> {
+        Tree { blocks, slot, log, tile: None }
+    }
+
+    fn size(&self) -> u64 {
+        self.blocks.recent.log(self.slot).map_or(0, |log| read(&log).size)
+    }
+
+    /// The root at a size that is committed.
+    pub(crate) fn root(&mut self, size: u64) -> Result<Hash, StoreError> {
+        let committed = self.size();
+        if size > committed {
+            return Err(ProofError::Shrunk { old: size, new: committed }.into());
+        }
+        if let Some(log) = self.blocks.recent.log(self.slot) {
+            let log = read(&log);
+            if log.size == size {
+                return Ok(log.frontier.root());
+            }
+        }
+        let hashes = self.hashes(&cover(0, size))?;
+        let range = CompactRange::from_hashes(0, size, hashes);
+        let contradiction = |_| damaged(0, self.slot, size, "the tree contradicts itself");
+        Ok(range.map_err(contradiction)?.root())
+    }
+
+    pub(crate) fn inclusion(&mut self, position: u64, size: u64) -> Result<Vec<Hash>, StoreError> {
+        self.require(size)?;
+        prove(&inclusion_subtrees(position, size)?, |node| self.node(node))
+    }
+
+    pub(crate) fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, StoreError> {
+        self.require(new)?;
+        prove(&consistency_subtrees(old, new)?, |node| self.node(node))
+    }
+
+    pub(crate) fn range(&mut self, range: Range<u64>, size: u64) -> Result<RangeProof, StoreError> {
+        self.require(size)?;
+        let (left, right) = range_nodes(range.start, range.end, size)?;
+        Ok(RangeProof { left: self.hashes(&left)?, right: self.hashes(&right)? })
+    }
+
+    fn require(&self, size: u64) -> Result<(), StoreError> {
+        let committed = self.size();
+        if size > committed {
+            return Err(ProofError::Shrunk { old: size, new: committed }.into());
+        }
+        Ok(())
+    }
+
+    fn hashes(&mut self, nodes: &[NodeId]) -> Result<Vec<Hash>, StoreError> {
+        nodes.iter().map(|node| self.node(*node)).collect()
+    }
+
+    /// The hash of a complete node.
+    fn node(&mut self, node: NodeId) -> Result<Hash, StoreError> {
+        let missing = || damaged(0, self.slot, node.begin(), "a node of the tree is missing");
+        if node.level >= 8 {
+            let log = self.blocks.recent.log(self.slot).ok_or_else(missing)?;
+            return read(&log).node(node.level, node.index).ok_or_else(missing);
+        }
+        let tile = node.begin() / TILE;
+        let begin = (node.begin() - tile * TILE) as usize;
+        let end = (node.end() - tile * TILE) as usize;
+        let leaves = self.leaves(tile)?;
+        let Some(leaves) = leaves.get(begin..end) else {
+            return Err(damaged(0, self.slot, node.begin(), "a node of the tree is missing"));
+        };
+        let mut range = CompactRange::new(0);
+        leaves.iter().for_each(|leaf| range.push_leaf(*leaf, &mut |_, _| {}));
+        Ok(range.root())
+    }
+
+    /// The leaf hashes of a tile, as far as it is committed.
+    fn leaves(&mut self, tile: u64) -> Result<&[Hash], StoreError> {
+        let committed = self.size().min((tile + 1) * TILE);
+        let known = |known: &Option<(u64, Vec<Hash>)>| {
+            known.as_ref().is_some_and(|(known, leaves)| {
+                *known == tile && leaves.len() as u64 == committed - tile * TILE
+            })
+        };
+        if !known(&self.tile) {
+            let mut salts = Salts::default();
+            let mut leaves = Vec::with_capacity(TILE as usize);
+            let mut left = tile * TILE..committed;
+            while let Some(stretch) = self.blocks.stretch(self.slot, &left, Order::Asc) {
+                let block = self.blocks.block(self.slot, &stretch, Order::Asc)?;
+                for row in &block.rows {
+                    let salt = salts.of(self.blocks, self.slot, row.position)?;
+                    leaves.push(leaf_hash(entry_line(self.log, row, &salt).as_bytes()));
+                }
+                left.start += block.rows.len() as u64;
+            }
+            self.tile = Some((tile, leaves));
+        }
+        Ok(self.tile.as_ref().map_or(&[], |(_, leaves)| leaves))
+    }
+}
+
+/// The salts of events, cheaply if they are asked for in order.
+#[derive(Default)]
+pub(crate) struct Salts {
+    walk: Option<(u64, SaltWalk)>,
+}
+
+impl Salts {
+    /// The salt of the event at a committed position.
+    pub(crate) fn of(
+        &mut self,
+        blocks: &Blocks,
+        slot: Slot,
+        position: u64,
+    ) -> Result<Salt, StoreError> {
+        if let Some((next, walk)) = &mut self.walk
+            && *next == position
+            && let Some(salt) = walk.next()
+        {
+            *next += 1;
+            return Ok(salt);
+        }
+        let seed = seed(blocks, slot, position)?;
+        let mut walk = SaltWalk::new(&seed, position);
+        let salt = walk.next().unwrap_or_else(|| event_salt(&seed, position));
+        self.walk = Some((position + 1, walk));
+        Ok(salt)
+    }
+}
+
+fn seed(blocks: &Blocks, slot: Slot, position: u64) -> Result<Seed, StoreError> {
+    let seed = blocks
+        .recent
+        .log(slot)
+        .and_then(|log| read(&log).seeds.get((position / TILE) as usize).copied());
+    seed.map(Seed).ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
+}
+
+/// The exact entry of a row.
+pub(crate) fn entry(
+    blocks: &Blocks,
+    slot: Slot,
+    log: &str,
+    row: &Row,
+) -> Result<String, StoreError> {
+    let seed = seed(blocks, slot, row.position)?;
+    Ok(entry_line(log, row, &event_salt(&seed, row.position)))
+}

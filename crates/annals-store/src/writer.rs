@@ -1,0 +1,330 @@
+//! The thread that commits: the only one that writes to the database.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+
+use crate::control::Control;
+use crate::database::set_meta;
+use crate::directory::Directory;
+use crate::recent::read;
+use crate::sequencer::Formed;
+use crate::shared::Shared;
+use crate::start::Started;
+use crate::submission::Reply;
+use crate::{AppendError, Options, Slot, StoreError};
+
+/// What the writer is asked to do.
+pub(crate) enum Job {
+    Commit(Box<Formed>),
+}
+
+/// After so many groups the tables are brought up to date, even if the writer is never idle.
+const GROUPS_BEHIND: u32 = 4096;
+
+/// How long nothing must have happened before the writer tidies up.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// How often at least uptime and times of last use are written down.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// How often it is tried whether a full disk has space again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the write-ahead log grows before it is copied into the database without waiting for an
+/// idle moment, in bytes.
+const WAL_BYTES: usize = 64 << 20;
+
+/// How often one of our own events is tried again when the disk is full.
+const ATTEMPTS: u32 = 3;
+
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    control: Arc<Control>,
+    connection: Connection,
+    directory: Directory,
+    reserve_bytes: u64,
+    max_bytes: Option<u64>,
+    /// The logs that the tables are behind of.
+    dirty: BTreeSet<Slot>,
+    /// The group up to which the tables are up to date.
+    applied: u32,
+    wal_bytes: usize,
+    probed: Instant,
+    tidied: Instant,
+}
+
+/// Why a commit did not happen.
+enum Failure {
+    /// No space left. Nothing was written.
+    Full,
+    /// The change of control data refused, and has told so.
+    Refused,
+    /// Nobody knows what is on the disk.
+    Fatal(String),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Failure::Full,
+            _ => Failure::Fatal(error.to_string()),
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(started: Started, options: &Options) -> Writer {
+        let now = Instant::now();
+        Writer {
+            shared: started.shared,
+            control: started.control,
+            connection: started.connection,
+            directory: started.directory,
+            reserve_bytes: options.reserve_bytes,
+            max_bytes: options.max_bytes,
+            dirty: started.dirty,
+            applied: started.applied,
+            wal_bytes: 0,
+            probed: now,
+            tidied: now,
+        }
+    }
+
+    /// Works until nobody is left to ask, then leaves everything tidy.
+    pub(crate) fn run(mut self, jobs: &Receiver<Job>) -> Result<(), StoreError> {
+        self.look_for_space();
+        loop {
+            match jobs.recv_timeout(IDLE) {
+                Ok(Job::Commit(formed)) => {
+                    self.commit(*formed);
+                    self.shared.queue.finished();
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.shared.full.load(Ordering::SeqCst) && self.probed.elapsed() >= FULL_RETRY {
+                self.look_for_space();
+            }
+        }
+        if self.shared.has_stopped() {
+            return Err(StoreError::Stopped);
+        }
+        self.bring_tables_up_to_date(true)?;
+        self.shared.blocks.close();
+        self.copy_wal("TRUNCATE")
+    }
+
+    fn commit(&mut self, mut formed: Formed) {
+        if self.shared.has_stopped() {
+            formed.submissions.into_iter().for_each(|submission| submission.fail(AppendError::Stopped));
+            return;
+        }
+        if formed.epoch != self.shared.epoch.load(Ordering::SeqCst) {
+            // Positions were given on top of a group that did not commit.
+            self.shared.queue.give_back(formed.submissions);
+            return;
+        }
+        match self.write(&mut formed) {
+            Ok(()) => self.committed(formed),
+            Err(failure) => self.failed(formed, failure),
+        }
+    }
+
+    fn write(&mut self, formed: &mut Formed) -> Result<(), Failure> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if let Some(group) = formed.group {
+            transaction
+                .prepare_cached("insert into journal (group_id, header, body) values (?, ?, ?)")?
+                .execute(params![group, formed.header_bytes, formed.body])?;
+        }
+        for submission in &mut formed.submissions {
+            if let Reply::Change(change) = &mut submission.reply
+                && !change.run(&transaction)
+            {
+                transaction.rollback()?;
+                return Err(Failure::Refused);
+            }
+        }
+        // COMMIT POINT: the events, and the change that they record, exist from here on. Before it
+        // nothing has happened, and positions that were given are given again. After it, everything
+        // else follows from the row: `Recent::apply` does it now, or at the next start.
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn committed(&mut self, formed: Formed) {
+        let Formed { group, header, header_bytes, body, frames, submissions, .. } = formed;
+        if let Some(group) = group {
+            self.wal_bytes += header_bytes.len() + body.len() + (16 << 10);
+            for (frame, plain) in (0u32..).zip(frames) {
+                self.shared.blocks.keep_frame(group, frame, plain);
+            }
+            if let Err(error) = self.shared.blocks.recent.apply(group, &header, false) {
+                self.shared.fatal(&format!("a committed group cannot be applied: {error}"));
+                return;
+            }
+            self.shared.committed.store(group, Ordering::SeqCst);
+            self.dirty.extend(header.parts.iter().map(|part| part.slot));
+        }
+        self.shared.answer_all(submissions);
+        let behind = group.is_some_and(|group| group.saturating_sub(self.applied) >= GROUPS_BEHIND);
+        if behind {
+            let result = self.bring_tables_up_to_date(false);
+            self.survive(result);
+        }
+        if self.wal_bytes >= WAL_BYTES {
+            let result = self.copy_wal("PASSIVE");
+            self.survive(result);
+        }
+    }
+
+    fn failed(&mut self, formed: Formed, failure: Failure) {
+        if formed.group.is_some() {
+            self.shared.epoch.fetch_add(1, Ordering::SeqCst);
+        }
+        match failure {
+            // Whoever asked for the change knows already.
+            Failure::Refused => {}
+            Failure::Fatal(reason) => {
+                self.shared.fatal(&reason);
+                let stopped = AppendError::Stopped;
+                formed.submissions.into_iter().for_each(|submission| submission.fail(stopped.clone()));
+            }
+            Failure::Full => {
+                self.disk_is_full();
+                let (mut ours, others): (Vec<_>, Vec<_>) = formed
+                    .submissions
+                    .into_iter()
+                    .partition(|submission| submission.internal && submission.attempts < ATTEMPTS);
+                ours.iter_mut().for_each(|submission| submission.attempts += 1);
+                others.into_iter().for_each(|submission| submission.fail(AppendError::DiskFull));
+                self.shared.queue.give_back(ours);
+            }
+        }
+    }
+
+    /// From now on only our own events are recorded, in the space that was set aside for them.
+    fn disk_is_full(&mut self) {
+        if !self.shared.full.swap(true, Ordering::SeqCst) {
+            tracing::error!("the disk is full: events are refused until there is space again");
+            self.directory.give_back();
+            self.limit(0);
+            self.probed = Instant::now();
+        }
+    }
+
+    /// Sets the reserve aside, again or for the first time; if that succeeds, the disk is not full.
+    fn look_for_space(&mut self) {
+        self.probed = Instant::now();
+        let set_aside = self.limit(self.reserve_bytes) && self.directory.set_aside(self.reserve_bytes);
+        if !set_aside {
+            self.limit(0);
+        }
+        if self.shared.full.swap(!set_aside, Ordering::SeqCst) && set_aside {
+            tracing::info!("there is space again: events are recorded");
+        }
+    }
+
+    /// Limits the database to what it may take less `spare` bytes. Whether it fits.
+    fn limit(&self, spare: u64) -> bool {
+        let Some(max_bytes) = self.max_bytes else { return true };
+        let limit = || -> Result<bool, rusqlite::Error> {
+            let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get(0));
+            let page_size: u64 = number("page_size")?;
+            let wanted = max_bytes.saturating_sub(spare) / page_size;
+            let set: u64 = self
+                .connection
+                .query_row(&format!("pragma max_page_count = {wanted}"), [], |row| row.get(0))?;
+            // SQLite does not go below what is there.
+            Ok(set <= wanted)
+        };
+        limit().unwrap_or(false)
+    }
+
+    /// Nothing is waiting: the time for what would hold up a commit.
+    fn idle(&mut self) {
+        let behind = self.shared.committed.load(Ordering::SeqCst) != self.applied;
+        if behind || self.tidied.elapsed() >= TIDY {
+            let result = self.bring_tables_up_to_date(false);
+            self.survive(result);
+        }
+        if self.wal_bytes > 0 {
+            let result = self.copy_wal("PASSIVE");
+            self.survive(result);
+        }
+    }
+
+    /// A full disk hinders tidying, not the log. Anything else in writing is fatal.
+    fn survive(&mut self, result: Result<(), StoreError>) {
+        match result {
+            Ok(()) => {}
+            Err(StoreError::DiskFull) => self.disk_is_full(),
+            Err(StoreError::Database(error))
+                if error.sqlite_error_code() == Some(ErrorCode::DiskFull) =>
+            {
+                self.disk_is_full();
+            }
+            Err(error) => {
+                use std::error::Error as _;
+                let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                self.shared.fatal(&format!("{error}: {cause}"));
+            }
+        }
+    }
+
+    /// Writes down sizes, frontiers, seeds and tile hashes of the logs that grew, so that a start
+    /// need not work them out. What is written follows from the journal; nothing depends on when.
+    fn bring_tables_up_to_date(&mut self, closing: bool) -> Result<(), StoreError> {
+        let committed = self.shared.committed.load(Ordering::SeqCst);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.control.flush(&transaction, closing)?;
+        let mut written = Vec::new();
+        if committed != self.applied {
+            let mut put_log = transaction.prepare_cached(
+                "insert into log_state (slot, size, recorded_at, frontier) values (?, ?, ?, ?)
+                 on conflict (slot) do update set size = excluded.size,
+                   recorded_at = excluded.recorded_at, frontier = excluded.frontier",
+            )?;
+            let mut put_tile = transaction.prepare_cached(
+                "insert into tile (slot, tile, seed, hash) values (?, ?, ?, ?)
+                 on conflict (slot, tile) do update set hash = excluded.hash",
+            )?;
+            for slot in &self.dirty {
+                let Some(log) = self.shared.blocks.recent.log(*slot) else { continue };
+                let log = read(&log);
+                put_log.execute(params![slot, log.size, log.recorded_at, log.frontier.encode()])?;
+                for tile in log.tiles_written..log.seeds.len() as u64 {
+                    let seed = log.seeds[tile as usize];
+                    put_tile.execute(params![slot, tile, seed, log.tile(tile)])?;
+                }
+                written.push((*slot, crate::journal::tiles_at(log.size)));
+            }
+            set_meta(&transaction, "applied_through", &committed.to_be_bytes())?;
+        }
+        set_meta(&transaction, "uptime", &self.shared.uptime().to_be_bytes())?;
+        transaction.commit()?;
+        for (slot, tiles) in written {
+            if let Some(log) = self.shared.blocks.recent.log(slot) {
+                crate::recent::write(&log).tiles_written = tiles;
+            }
+        }
+        self.dirty.clear();
+        self.applied = committed;
+        self.tidied = Instant::now();
+        self.wal_bytes += 16 << 10;
+        Ok(())
+    }
+
+    /// Copies the write-ahead log into the database.
+    fn copy_wal(&mut self, how: &str) -> Result<(), StoreError> {
+        let sql = format!("pragma wal_checkpoint({how})");
+        self.connection.query_row(&sql, [], |_| Ok(()))?;
+        self.wal_bytes = 0;
+        Ok(())
+    }
+}

@@ -24,6 +24,8 @@ pub(crate) struct Address {
     pub(crate) before: Option<u64>,
     /// The page of newer rows, above this position.
     pub(crate) after: Option<u64>,
+    /// How many rows the pages before this one hold, for the line under the table.
+    pub(crate) skipped: u64,
     /// The event that is open beside the table.
     pub(crate) event: Option<String>,
     /// Whether the page stands inside a frame of the host.
@@ -41,6 +43,7 @@ impl Address {
             as_of: None,
             before: None,
             after: None,
+            skipped: 0,
             event: None,
             embed: false,
         }
@@ -62,6 +65,7 @@ impl Address {
                 "as_of" => address.as_of = value.parse().ok(),
                 "before" => address.before = value.parse().ok(),
                 "after" => address.after = value.parse().ok(),
+                "n" => address.skipped = value.parse().unwrap_or(0),
                 "e" if !value.is_empty() => address.event = Some(value.clone()),
                 "embed" => address.embed = value == "1",
                 _ => {}
@@ -70,13 +74,13 @@ impl Address {
         address
     }
 
-    /// The same view with another query, from its first page on. The size stays fixed, so that
-    /// narrowing a search does not mix in what came since.
+    /// The same view with another query, from its first page on and as the log is now.
     pub(crate) fn searching(&self, query: impl Into<String>) -> Address {
         Address {
             query: query.into(),
             before: None,
             after: None,
+            skipped: 0,
             event: None,
             as_of: None,
             ..self.clone()
@@ -97,12 +101,13 @@ impl Address {
     /// `/download.csv`.
     pub(crate) fn below(&self, path: &str) -> String {
         let root = self.root();
-        Address { event: None, before: None, after: None, ..self.clone() }.with(&format!("{root}{path}"), false)
+        let page = Address { event: None, before: None, after: None, skipped: 0, ..self.clone() };
+        page.with(&format!("{root}{path}"), false)
     }
 
     /// The address of an event's own page.
     pub(crate) fn event_page(&self, id: &str) -> String {
-        let page = Address { event: None, before: None, after: None, as_of: None, query: String::new(), ..self.clone() };
+        let page = Address { zone: self.zone.clone(), embed: self.embed, ..Address::new(&self.organization) };
         page.with(&format!("{}/event/{}", self.root(), encode(id)), false)
     }
 
@@ -145,6 +150,9 @@ impl Address {
             if let Some(value) = value {
                 add(name, &value.to_string());
             }
+        }
+        if self.skipped > 0 {
+            add("n", &self.skipped.to_string());
         }
         if let Some(event) = &self.event {
             add("e", event);

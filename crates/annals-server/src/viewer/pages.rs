@@ -18,6 +18,8 @@ pub(crate) struct Shell {
     pub(crate) embed: bool,
     /// Who looks.
     pub(crate) me: Option<Me>,
+    /// Where a form says that the session is to end, and with which token.
+    pub(crate) csrf: String,
     /// Back to the host's settings.
     pub(crate) return_url: Option<String>,
     /// The log's first page.
@@ -39,6 +41,8 @@ pub(crate) struct Me {
 #[derive(Clone)]
 pub(crate) struct Face {
     pub(crate) text: String,
+    /// Shown instead of initials.
+    pub(crate) icon: Option<&'static str>,
     pub(crate) hue: &'static str,
 }
 
@@ -292,6 +296,7 @@ pub(crate) struct TargetFacts {
 }
 
 /// How far the log vouches for an event.
+#[derive(Clone)]
 pub(crate) struct ProofView {
     pub(crate) good: bool,
     pub(crate) word: String,

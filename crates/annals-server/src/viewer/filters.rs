@@ -1,0 +1,404 @@
+//! The pills, the chips and the presets: other ways to write the query.
+//!
+//! Pills and text are two views of one thing. Each form sends what was chosen to one address, which
+//! puts it into the query, and answers with the address of the page for that query; nothing is
+//! kept anywhere else.
+
+use annals_event::{Catalogue, Category, Field, Outcome, Query, QueryError, Term};
+
+use super::address::Address;
+use super::pages::{
+    Chip, Choice, EventChoice, EventGroup, EventPill, LinkPill, TextPill, TimePill, ZonePill,
+};
+use super::visible::short;
+use super::zone::{OFFERED, Zone};
+use annals_event::Timestamp;
+
+/// Queries that people ask for most, by name.
+const PRESETS: &[(&str, &str)] = &[
+    ("Failed logins", "action:user.login_failed"),
+    ("Everything that failed", "outcome:failure"),
+    ("Role and membership changes", "action:workspace.user_*,project.user_*"),
+    ("Deletions", "action:*deleted,*removed"),
+    ("Exports and downloads", "action:*export*"),
+    ("Integrations", "action:*integration*"),
+    ("Domain and invitation changes", "action:*domain_join*,*invit*"),
+    ("Changes to the audit log itself", "action:audit_log.* -action:audit_log.viewed"),
+];
+
+/// Spans of time that the pill offers.
+const SPANS: &[(&str, &str)] = &[
+    ("Last 24 hours", "-24h"),
+    ("Today", "today"),
+    ("Yesterday", "yesterday"),
+    ("Last 7 days", "-7d"),
+    ("Last 30 days", "-30d"),
+    ("Last 90 days", "-90d"),
+];
+
+/// Whatever a pill's heading shows of a value.
+const HEADING: usize = 28;
+
+/// A query as a page shows it: its terms, each of which can be taken out, and its address.
+pub(crate) struct Filters<'a> {
+    pub(crate) query: &'a Query,
+    pub(crate) address: &'a Address,
+    pub(crate) catalogue: &'a Catalogue,
+}
+
+impl Filters<'_> {
+    fn href(&self, query: &Query) -> String {
+        self.address.searching(query.to_string()).href()
+    }
+
+    /// The same query with another choice for one field. A value that its field refuses leaves the
+    /// query as it is: all values here are our own.
+    fn choosing(&self, field: &Field, value: Option<&str>) -> String {
+        let term = value.and_then(|value| term(field, value).ok());
+        self.href(&self.query.clone().choosing(field, term))
+    }
+
+    /// The filters that are on, each with a link that takes it out.
+    pub(crate) fn chips(&self) -> Vec<Chip> {
+        let chip = |(index, term): (usize, &Term)| Chip {
+            label: short(&term.label(self.catalogue), 120),
+            negated: term.is_negated(),
+            remove: self.href(&self.query.clone().without(index)),
+        };
+        self.query.terms().iter().enumerate().map(chip).collect()
+    }
+
+    /// All filters in words, for headings: `Event is User Login Failed, Time is in the last 7 days`.
+    pub(crate) fn in_words(&self) -> String {
+        let labels = self.query.terms().iter().map(|term| term.label(self.catalogue));
+        short(&labels.collect::<Vec<_>>().join(", "), 160)
+    }
+
+    pub(crate) fn times(&self, zone: &Zone, now: Timestamp) -> TimePill {
+        let chosen = self.query.chosen(&Field::Time);
+        let current = chosen.first().map(String::as_str);
+        let mut choices = vec![Choice {
+            label: "All that is kept".to_owned(),
+            note: String::new(),
+            href: self.choosing(&Field::Time, None),
+            current: current.is_none(),
+        }];
+        choices.extend(SPANS.iter().map(|(label, value)| Choice {
+            label: (*label).to_owned(),
+            note: String::new(),
+            href: self.choosing(&Field::Time, Some(value)),
+            current: current == Some(*value),
+        }));
+        let label = match current {
+            None => "All time".to_owned(),
+            Some(value) => match SPANS.iter().find(|(_, span)| *span == value) {
+                Some((label, _)) => (*label).to_owned(),
+                None => short(value, HEADING),
+            },
+        };
+        let (from, to) = current.and_then(|c| c.split_once("..")).unwrap_or_default();
+        let day = |text: &str| if text.len() == 10 { text.to_owned() } else { String::new() };
+        TimePill { label, on: current.is_some(), choices, from: day(from), to: day(to), zone: zone.label(now) }
+    }
+
+    pub(crate) fn events(&self) -> EventPill {
+        let chosen = self.query.chosen(&Field::Action);
+        let groups = Category::ALL.into_iter().filter_map(|category| {
+            let entries = self.catalogue.all().filter(|entry| entry.category == category);
+            let events = entries.map(|entry| EventChoice {
+                action: entry.action.to_owned(),
+                name: entry.display_name.to_owned(),
+                failure: entry.outcome == Outcome::Failure,
+                checked: chosen.iter().any(|value| value == entry.action),
+            });
+            let events: Vec<_> = events.collect();
+            (!events.is_empty()).then(|| EventGroup {
+                name: category.as_str().to_owned(),
+                all: self.href(&self.query.clone().choosing(&Field::Action, None).choosing(
+                    &Field::Category,
+                    term(&Field::Category, category.as_str()).ok(),
+                )),
+                events,
+            })
+        });
+        let label = match chosen.as_slice() {
+            [] => match self.query.chosen(&Field::Category).as_slice() {
+                [] => "Event".to_owned(),
+                categories => short(&categories.join(", "), HEADING),
+            },
+            [one] if one.contains('*') => short(one, HEADING),
+            [one] => short(&self.catalogue.display_name(one), HEADING),
+            many => format!("{} events", many.len()),
+        };
+        EventPill { on: label != "Event", label, groups: groups.collect() }
+    }
+
+    /// Actor, target and address: what is typed, and what kinds there are.
+    pub(crate) fn texts(&self) -> Vec<TextPill> {
+        let text = |about: &str, name, prompt, hint, field: &Field, kinds: Option<(&Field, &[(&str, &str)])>| {
+            let value = self.query.chosen(field).join(",");
+            let kind = kinds.map(|(field, _)| self.query.chosen(field)).unwrap_or_default();
+            let choices = kinds.map_or_else(Vec::new, |(field, kinds)| {
+                let any = Choice {
+                    label: "Any kind".to_owned(),
+                    note: String::new(),
+                    href: self.choosing(field, None),
+                    current: kind.is_empty(),
+                };
+                let one = |(label, value): &(&str, &str)| Choice {
+                    label: (*label).to_owned(),
+                    note: String::new(),
+                    href: self.choosing(field, Some(value)),
+                    current: kind.iter().any(|k| k == value),
+                };
+                std::iter::once(any).chain(kinds.iter().map(one)).collect()
+            });
+            let shown: Vec<_> = [value.as_str()].into_iter().chain(kind.iter().map(String::as_str)).filter(|v| !v.is_empty()).collect();
+            TextPill {
+                label: if shown.is_empty() { about.to_owned() } else { format!("{about}: {}", short(&shown.join(", "), HEADING)) },
+                on: !shown.is_empty(),
+                field: name,
+                prompt,
+                hint,
+                value,
+                choices,
+            }
+        };
+        vec![
+            text(
+                "Actor",
+                "actor",
+                "Name, e-mail address or id",
+                "A * stands for anything: ana*, *@example.com.",
+                &Field::Actor,
+                Some((&Field::ActorType, &[
+                    ("People", "user"),
+                    ("API keys and tokens", "api_*"),
+                    ("Integrations", "integration"),
+                    ("Support staff", "support"),
+                    ("System", "system"),
+                    ("Not signed in", "unauthenticated"),
+                ])),
+            ),
+            text(
+                "Target",
+                "target",
+                "Name, e-mail address or id",
+                "What it was done to: a person, a project, an issue.",
+                &Field::Target,
+                Some((&Field::TargetType, &[
+                    ("People", "user"),
+                    ("Issues", "issue"),
+                    ("Comments", "comment"),
+                    ("Projects", "project"),
+                    ("Workspace", "workspace"),
+                ])),
+            ),
+            text(
+                "Address",
+                "ip",
+                "IP address or network",
+                "A network as 203.0.113.0/24 or 2001:db8::/32, or with a * at the end.",
+                &Field::Ip,
+                None,
+            ),
+        ]
+    }
+
+    pub(crate) fn outcomes(&self) -> LinkPill {
+        let chosen = self.query.chosen(&Field::Outcome);
+        let current = chosen.first().map(String::as_str);
+        let choice = |label: &str, value: Option<&str>| Choice {
+            label: label.to_owned(),
+            note: String::new(),
+            href: self.choosing(&Field::Outcome, value),
+            current: current == value,
+        };
+        let label = match current {
+            Some("failure") => "Failed only",
+            Some("success") => "Succeeded only",
+            _ => "Outcome",
+        };
+        LinkPill {
+            label: label.to_owned(),
+            on: current.is_some(),
+            choices: vec![
+                choice("Any outcome", None),
+                choice("Failed only", Some("failure")),
+                choice("Succeeded only", Some("success")),
+            ],
+        }
+    }
+
+    pub(crate) fn presets(&self) -> LinkPill {
+        let text = self.query.to_string();
+        let choices = PRESETS.iter().map(|(label, query)| Choice {
+            label: (*label).to_owned(),
+            note: (*query).to_owned(),
+            href: self.address.searching(*query).href(),
+            current: text == *query,
+        });
+        LinkPill { label: "Presets".to_owned(), on: false, choices: choices.collect() }
+    }
+
+    /// Less narrow queries, for when nothing matches: each drops one filter.
+    pub(crate) fn looser(&self) -> Vec<Choice> {
+        let terms = self.query.terms();
+        let mut choices: Vec<_> = terms
+            .iter()
+            .enumerate()
+            .filter(|_| terms.len() > 1)
+            .map(|(index, term)| Choice {
+                label: format!("Without “{}”", short(&term.label(self.catalogue), 60)),
+                note: String::new(),
+                href: self.href(&self.query.clone().without(index)),
+                current: false,
+            })
+            .take(6)
+            .collect();
+        choices.push(Choice {
+            label: "Show everything".to_owned(),
+            note: String::new(),
+            href: self.href(&Query::default()),
+            current: false,
+        });
+        choices
+    }
+}
+
+/// The pill that chooses the zone of the page.
+pub(crate) fn zone_pill(address: &Address, zone: &Zone, now: Timestamp) -> ZonePill {
+    let choice = |name: &str, label: String| Choice {
+        label,
+        note: name.to_owned(),
+        href: Address { zone: Some(name.to_owned()).filter(|n| n != "UTC"), ..address.clone() }.href(),
+        current: zone.name() == name,
+    };
+    let mut choices = vec![choice("UTC", "UTC".to_owned())];
+    if !zone.is_utc() {
+        choices.push(choice(zone.name(), zone.label(now)));
+    }
+    ZonePill {
+        label: format!("Times in {}", zone.label(now)),
+        name: zone.name().to_owned(),
+        choices,
+        offered: OFFERED,
+    }
+}
+
+/// One condition from a value that a form sent. A `*` in it stands for anything, a comma separates
+/// values; so it is read by the language itself, quoted where the language would stumble.
+fn term(field: &Field, value: &str) -> Result<Term, QueryError> {
+    let name = field.name();
+    let one = |text: String| Query::parse(&text).ok().filter(|q| q.terms().len() == 1);
+    let plain = one(format!("{name}:{value}"));
+    let quoted = || one(format!("{name}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
+    let found = plain.filter(|q| q.terms()[0].field() == Some(field)).or_else(quoted);
+    match found.and_then(|query| query.terms().first().cloned()) {
+        Some(term) => Ok(term),
+        None => Term::is(field.clone(), [value]),
+    }
+}
+
+/// The address that a filter form leads to, or what is wrong with what was typed.
+pub(crate) fn apply(address: &Address, pairs: &[(String, String)]) -> Result<Address, QueryError> {
+    let get = |name: &str| {
+        let found = pairs.iter().find(|(n, _)| n == name);
+        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+    };
+    let set = get("set").unwrap_or_default();
+    if set == "zone" {
+        let zone = get("zone").filter(|name| *name != "UTC").map(str::to_owned);
+        return Ok(Address { zone, ..address.clone() });
+    }
+    let query = Query::parse(&address.query)?;
+    let query = match set {
+        "time" => {
+            let term = match (get("from"), get("to")) {
+                (None, None) => None,
+                (from, to) => Some(term(&Field::Time, &format!("{}..{}", from.unwrap_or_default(), to.unwrap_or_default()))?),
+            };
+            query.choosing(&Field::Time, term)
+        }
+        "action" => {
+            let chosen = pairs.iter().filter(|(n, _)| n == "v").map(|(_, value)| value.as_str());
+            let chosen: Vec<_> = chosen.filter(|v| !v.is_empty()).collect();
+            let term = if chosen.is_empty() { None } else { Some(Term::is(Field::Action, chosen)?) };
+            query.choosing(&Field::Category, None).choosing(&Field::Action, term)
+        }
+        "actor" => choose(query, &Field::Actor, get("v"))?,
+        "target" => choose(query, &Field::Target, get("v"))?,
+        "ip" => choose(query, &Field::Ip, get("v"))?,
+        _ => query,
+    };
+    Ok(address.searching(query.to_string()))
+}
+
+fn choose(query: Query, field: &Field, value: Option<&str>) -> Result<Query, QueryError> {
+    let term = value.map(|value| term(field, value)).transpose()?;
+    Ok(query.choosing(field, term))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(query: &str, pairs: &[(&str, &str)]) -> String {
+        let address = Address { query: query.to_owned(), ..Address::new("o") };
+        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        apply(&address, &pairs).unwrap().query
+    }
+
+    #[test]
+    fn a_form_replaces_its_own_terms_and_no_others() {
+        let query = "actor:ana -action:user.login action:issue.created";
+        let chosen = [("set", "action"), ("v", "user.logout"), ("v", "issue.deleted")];
+        assert_eq!(applied(query, &chosen), "actor:ana -action:user.login action:user.logout,issue.deleted");
+        assert_eq!(applied(query, &[("set", "action")]), "actor:ana -action:user.login");
+        assert_eq!(applied(query, &[("set", "actor"), ("v", "")]), "-action:user.login action:issue.created");
+    }
+
+    #[test]
+    fn what_is_typed_into_a_form_is_a_value_whatever_it_looks_like() {
+        assert_eq!(applied("", &[("set", "actor"), ("v", "Ana Ruiz")]), "actor:\"Ana Ruiz\"");
+        assert_eq!(applied("", &[("set", "actor"), ("v", "*@example.com")]), "actor:*@example.com");
+        for odd in ["a\"b", "-x", "action:y z", "\\", "(", "OR"] {
+            let query = Query::parse(&applied("", &[("set", "target"), ("v", odd)])).unwrap();
+            assert_eq!(query.terms().len(), 1, "{odd}");
+            assert_eq!(query.terms()[0].field(), Some(&Field::Target), "{odd}");
+        }
+    }
+
+    #[test]
+    fn days_include_the_last_one() {
+        let pairs = [("set", "time"), ("from", "2026-11-01"), ("to", "2026-11-22")];
+        assert_eq!(applied("outcome:failure", &pairs), "outcome:failure time:2026-11-01..2026-11-22");
+        assert_eq!(applied("", &[("set", "time"), ("from", "2026-11-01")]), "time:2026-11-01..");
+    }
+
+    #[test]
+    fn every_preset_is_a_query_in_its_canonical_form() {
+        for (label, text) in PRESETS {
+            assert_eq!(Query::parse(text).unwrap().to_string(), *text, "{label}");
+        }
+        for (label, text) in SPANS {
+            assert!(Query::parse(&format!("time:{text}")).is_ok(), "{label}");
+        }
+    }
+
+    #[test]
+    fn every_link_of_every_pill_leads_to_a_query_that_reads() {
+        let address = Address::new("o");
+        let query = Query::parse("actor:ana outcome:failure time:-7d").unwrap();
+        let filters = Filters { query: &query, address: &address, catalogue: Catalogue::builtin() };
+        let mut links: Vec<String> = filters.chips().into_iter().map(|c| c.remove).collect();
+        links.extend(filters.outcomes().choices.into_iter().map(|c| c.href));
+        links.extend(filters.texts().into_iter().flat_map(|t| t.choices).map(|c| c.href));
+        links.extend(filters.events().groups.into_iter().map(|g| g.all));
+        for href in links {
+            let uri: axum::http::Uri = href.parse().unwrap();
+            let axum::extract::Query(pairs) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap();
+            Query::parse(&Address::read("o", &pairs).query).unwrap();
+        }
+    }
+}

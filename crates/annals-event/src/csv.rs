@@ -204,7 +204,7 @@ fn further_targets(row: &Row) -> Option<Json> {
         .into_iter()
         .chain(row.targets().skip(1).map(target))
         .collect();
-    (!elements.is_empty()).then(|| Json::Array(elements))
+    (!elements.is_empty()).then_some(Json::Array(elements))
 }
 
 fn target(target: TargetView<'_>) -> Json {

@@ -5,6 +5,7 @@
 //! The guide for the people who type queries is `docs/query.md`.
 
 mod address;
+mod check;
 mod error;
 mod field;
 mod filter;
@@ -12,6 +13,7 @@ mod fold;
 mod json;
 mod lex;
 mod parse;
+mod span;
 mod term;
 mod text;
 mod time;

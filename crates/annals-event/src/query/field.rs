@@ -1,7 +1,5 @@
 //! The names that may stand before a colon: one table.
 
-use super::error::QueryError;
-
 /// What a term looks at. The three that carry a path look into JSON; its parts are joined by dots.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(
@@ -140,8 +138,11 @@ static FIELDS: &[(Field, &str, &str, &[&str])] = &[
 /// Part of the language, without a source of values so far. Better an answer than an empty list.
 const WITHOUT_SOURCE: &[&str] = &["country", "asn", "device", "group", "finding", "severity"];
 
+/// Makes a field of a key path.
+type MakeField = fn(String) -> Field;
+
 /// Prefixes of the fields that look into JSON.
-const PATHS: &[(&str, fn(String) -> Field)] = &[
+const PATHS: &[(&str, MakeField)] = &[
     ("meta.", Field::Meta),
     ("metadata.", Field::Meta),
     ("previous.", Field::Previous),
@@ -193,7 +194,7 @@ impl Field {
     }
 
     /// The key path of the prefix that `name` starts with: `meta.plan` gives the constructor and `plan`.
-    pub(crate) fn split_path(name: &str) -> Option<(fn(String) -> Field, &str)> {
+    pub(crate) fn split_path(name: &str) -> Option<(MakeField, &str)> {
         PATHS.iter().find_map(|(prefix, make)| {
             let head = name.get(..prefix.len())?;
             head.eq_ignore_ascii_case(prefix)
@@ -201,34 +202,35 @@ impl Field {
         })
     }
 
-    pub(crate) fn parse(name: &str, column: usize) -> Result<Field, QueryError> {
+    pub(crate) fn parse(name: &str) -> Result<Field, NoField> {
         if let Some((make, path)) = Field::split_path(name) {
-            return if path.is_empty() {
-                Err(QueryError::new(
-                    column,
-                    format!("`{name}` needs a key, as in `{name}plan:`."),
-                ))
-            } else {
-                Ok(make(path.to_owned()))
+            return match path {
+                "" => Err(NoField::Refused(format!(
+                    "`{name}` needs a key, as in `{name}plan:`."
+                ))),
+                path => Ok(make(path.to_owned())),
             };
         }
         let same = |known: &str| known.eq_ignore_ascii_case(name);
-        if let Some(row) = FIELDS
+        let row = FIELDS
             .iter()
-            .find(|row| same(row.1) || row.3.iter().any(|a| same(a)))
-        {
-            return Ok(row.0.clone());
+            .find(|row| same(row.1) || row.3.iter().any(|other| same(other)));
+        match row {
+            Some(row) => Ok(row.0.clone()),
+            None if WITHOUT_SOURCE.iter().any(|known| same(known)) => Err(NoField::Refused(
+                format!("`{name}` is not available here: nothing records it yet."),
+            )),
+            None => Err(NoField::Unknown(nearest(name))),
         }
-        if WITHOUT_SOURCE.iter().any(|known| same(known)) {
-            let message = format!("`{name}` is not available here: nothing records it yet.");
-            return Err(QueryError::new(column, message));
-        }
-        let error = QueryError::new(column, format!("There is no field `{}`.", shorten(name)));
-        Err(match nearest(name) {
-            Some(known) => error.suggest(known),
-            None => error,
-        })
     }
+}
+
+/// Why a name is no field that can be searched.
+pub(crate) enum NoField {
+    /// It is understood, and the answer is no.
+    Refused(String),
+    /// There is none of that name; perhaps this one was meant.
+    Unknown(Option<&'static str>),
 }
 
 /// At most 40 characters of what was typed, for a message.

@@ -1,14 +1,13 @@
 //! Text to terms.
 
-use std::net::IpAddr;
-
 use super::address::{Network, looks_like_part};
 use super::error::QueryError;
-use super::field::{Field, shorten};
+use super::field::{Field, NoField, shorten};
 use super::fold::{Pattern, fold};
 use super::lex::{Cursor, Place, quote};
+use super::span::Span;
 use super::term::{Address, Term, Value};
-use super::time::{Moment, Span, When};
+use super::time::{Moment, When};
 use crate::{Category, Outcome, Timestamp};
 
 /// Terms separated by blanks. `AND` may stand between two, `NOT` before one; `OR` and brackets around terms are refused.
@@ -74,7 +73,7 @@ fn term(cursor: &mut Cursor) -> Result<Term, QueryError> {
         });
     };
     let full = name + key.as_deref().unwrap_or_default();
-    let field = Field::parse(&full, name_column).map_err(|error| instead_of_field(&word, error))?;
+    let field = Field::parse(&full).map_err(|why| no_field(&full, &word, name_column, why))?;
     let values = values(cursor, &field)?;
     Ok(Term {
         negated,
@@ -84,22 +83,22 @@ fn term(cursor: &mut Cursor) -> Result<Term, QueryError> {
 }
 
 /// A word with a colon that no field stands before: an address, a time, a link, or a slip of the pen.
-fn instead_of_field(word: &str, error: QueryError) -> QueryError {
+fn no_field(name: &str, word: &str, column: usize, why: NoField) -> QueryError {
+    let near = match why {
+        NoField::Refused(message) => return QueryError::new(column, message),
+        NoField::Unknown(near) => near.filter(|_| !word.contains("://")),
+    };
+    let message = format!("There is no field `{}`.", shorten(name));
     let text = word.trim_matches('"');
-    let available = !error.message.contains("not available");
-    if text.parse::<IpAddr>().is_ok() || (text.contains('/') && Network::parse(text).is_some()) {
-        error.suggest(format!("ip:{text}"))
+    if Network::parse(text).is_some() {
+        QueryError::new(column, message).suggest(format!("ip:{text}"))
     } else if Moment::parse(text).is_some() {
-        error.suggest(format!("time:{text}"))
-    } else if available && (error.suggestion.is_none() || text.contains("://")) {
-        let quoted = quote(text);
-        QueryError {
-            message: format!("{} Text with a colon has to be quoted.", error.message),
-            ..error
-        }
-        .suggest(shorten(&quoted))
+        QueryError::new(column, message).suggest(format!("time:{text}"))
+    } else if let Some(near) = near {
+        QueryError::new(column, message).suggest(near)
     } else {
-        error
+        let message = format!("{message} Text with a colon has to be quoted.");
+        QueryError::new(column, message).suggest(quote(text))
     }
 }
 

@@ -3,13 +3,14 @@
 use std::fmt;
 
 use super::address::Network;
+use super::check::time_bounds;
 use super::error::QueryError;
 use super::field::Field;
-use super::filter::time_bounds;
 use super::fold::Pattern;
 use super::lex::{Place, print_pattern, quote};
 use super::parse::value;
-use super::time::{Comparison, Moment, Span, When};
+use super::span::{Comparison, Span};
+use super::time::{Moment, When};
 use crate::{Catalogue, Category, Outcome};
 
 /// One condition: a field and the values of which one has to fit, or free text; possibly negated.

@@ -1,11 +1,14 @@
 //! Tests of the crate through its door.
 
 mod catalogue;
+mod csv;
 mod draft;
 mod entry;
 mod event;
 mod fuzz;
 mod golden;
 mod json;
+mod query;
+mod sentence;
 mod strategy;
 mod time;

@@ -130,6 +130,15 @@ impl Query {
         terms.flat_map(Term::values).collect()
     }
 
+    /// The same query with its relative times written out, so that it means the same later: for links that are passed on and for pages
+    /// that are turned. Days stay days, to be read in the same zone.
+    #[must_use]
+    pub fn settled(&self, when: &When) -> Query {
+        Query {
+            terms: self.terms.iter().map(|term| term.settled(when)).collect(),
+        }
+    }
+
     /// Makes it ready to compare rows with: relative times become moments, local ones are read in the zone.
     ///
     /// # Errors

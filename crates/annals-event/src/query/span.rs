@@ -54,6 +54,14 @@ impl<T> Span<T> {
         }
     }
 
+    pub(crate) fn map(&self, one: impl Fn(&T) -> T) -> Span<T> {
+        match self {
+            Span::At(at) => Span::At(one(at)),
+            Span::Range(from, to) => Span::Range(from.as_ref().map(&one), to.as_ref().map(&one)),
+            Span::Compare(comparison, at) => Span::Compare(*comparison, one(at)),
+        }
+    }
+
     /// The first and the last of it, both included, where `first` and `last` give those of one value.
     pub(crate) fn bounds<V: Step>(
         &self,

@@ -124,6 +124,22 @@ impl Term {
         self.values.iter().map(Value::plain).collect()
     }
 
+    pub(crate) fn settled(&self, when: &When) -> Term {
+        let settle = |value: &Value| match value {
+            Value::Time(span) => Value::Time(match span {
+                Span::At(at @ Moment::Ago(..)) => {
+                    Span::Compare(Comparison::AtLeast, at.settled(when))
+                }
+                other => other.map(|at| at.settled(when)),
+            }),
+            other => other.clone(),
+        };
+        Term {
+            values: self.values.iter().map(settle).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The first value that is a range of times which ends before it starts.
     pub(crate) fn backwards(&self, when: &When) -> Option<String> {
         self.values.iter().find_map(|value| match value {

@@ -125,6 +125,19 @@ impl Moment {
         )
     }
 
+    /// What a relative moment is now: a day if it names one, else to the microsecond.
+    pub(crate) fn settled(self, when: &When) -> Moment {
+        match self {
+            Moment::Today => Moment::Date(today(when)),
+            Moment::Yesterday => Moment::Date(today(when).yesterday().unwrap_or(Date::MIN)),
+            Moment::Now | Moment::Ago(..) => {
+                let at = Timestamp::clamped(self.bounds(when).first);
+                Moment::Instant(at, Precision::Fraction(6))
+            }
+            absolute => absolute,
+        }
+    }
+
     /// The first and the last microsecond that it stands for.
     pub(crate) fn bounds(self, when: &When) -> Bounds<i64> {
         let now = when.now.as_micros();

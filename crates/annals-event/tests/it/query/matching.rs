@@ -382,3 +382,40 @@ fn filters_combine() {
     );
     assert!(found(&rows, &filter("", "UTC").with_positions(0..0)).is_empty());
 }
+
+#[test]
+fn a_settled_query_means_the_same_later() {
+    let rows = log();
+    for (text, positions) in FINDS {
+        let settled = Query::parse(text).expect("valid").settled(&when("UTC"));
+        assert_eq!(
+            Query::parse(&settled.to_string()),
+            Ok(settled.clone()),
+            "{text}"
+        );
+        let later = When {
+            now: Timestamp::parse("2027-03-01T00:00:00Z").expect("valid"),
+            zone: TimeZone::UTC,
+        };
+        let filter = settled.resolve(&later).expect("valid");
+        assert_eq!(found(&rows, &filter), *positions, "{text} as {settled}");
+    }
+    let settled = |text: &str, zone: &str| {
+        Query::parse(text)
+            .expect("valid")
+            .settled(&when(zone))
+            .to_string()
+    };
+    assert_eq!(
+        settled("acme time:-24h", "UTC"),
+        "acme time:>=2026-11-21T11:30:00.000000Z"
+    );
+    assert_eq!(
+        settled("-time:today..now", "Pacific/Apia"),
+        "-time:2026-11-23..2026-11-22T11:30:00.000000Z"
+    );
+    assert_eq!(
+        settled("time:2026-11,yesterday", "UTC"),
+        "time:2026-11,2026-11-21"
+    );
+}

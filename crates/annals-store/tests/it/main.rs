@@ -1,0 +1,8 @@
+//! The store, tested through its door.
+
+mod control;
+mod control_keys;
+mod control_organizations;
+mod control_portal;
+mod control_schemas;
+mod power_cut;

@@ -10,6 +10,7 @@
 mod append;
 mod blocks;
 mod cache;
+mod check;
 mod control;
 mod database;
 mod directory;
@@ -31,6 +32,7 @@ mod tree;
 mod writer;
 
 pub use append::{Append, Appended, Idempotency, Item, Receipt};
+pub use check::{CheckProblem, CheckProgress, CheckReport, check};
 pub use control::{
     Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement, Export,
     ExportSelection, Grant, HANDOFF_SECONDS, Intent, InvalidField, Key, LINK_SECONDS, Link,

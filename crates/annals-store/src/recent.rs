@@ -1,6 +1,6 @@
 //! What is known in memory of every log, and the one function by which it grows.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use annals_merkle::{CompactRange, Hash, node_hash};
@@ -131,7 +131,7 @@ impl LogState {
         self.spans.get(index + 1).map_or(self.size, |next| next.first)
     }
 
-    fn grow(&mut self, part: &Part) -> Result<(), &'static str> {
+    pub(crate) fn grow(&mut self, part: &Part) -> Result<(), &'static str> {
         if part.first != self.size {
             return Err("a group does not begin where its log ends");
         }
@@ -181,11 +181,6 @@ impl Recent {
     /// Takes over a log as the tables have it.
     pub(crate) fn restore(&self, slot: Slot, log: LogState) {
         write(&self.logs).insert(slot, Arc::new(RwLock::new(log)));
-    }
-
-    /// The slots of all logs that have an entry.
-    pub(crate) fn slots(&self) -> BTreeSet<Slot> {
-        read(&self.logs).keys().copied().collect()
     }
 
     /// Takes a committed group into account. The writer calls it after each commit and the start

@@ -1,0 +1,333 @@
+//! Reading everything again: whether what is stored is what was hashed.
+//!
+//! The headers of the groups are a chain of their own, each under its checksum; they say how every
+//! tree grew. Beside it the entries are rebuilt from the bodies and hashed, and compared with what the
+//! header says. So damage in a body is pinned to its log, and everything after it is still checked.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use annals_event::{Place, Row, SaltWalk, Seed, TILE, Timestamp, write_entry};
+use annals_merkle::{CompactRange, Hash, leaf_hash};
+use rusqlite::{Connection, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::blocks::{frame_of_body, rows};
+use crate::database::{Location, meta};
+use crate::journal::{Growth, Header, Part, rows_in_piece};
+use crate::recent::{LogState, Recent};
+use crate::{Slot, StoreError};
+
+/// How many problems are named; the rest is only known to exist.
+const PROBLEMS_MAX: usize = 100;
+
+/// What a check has found.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// How many commit groups were read.
+    pub groups: u64,
+    /// How many logs have entries.
+    pub logs: u64,
+    /// How many entries were rebuilt and hashed.
+    pub entries: u64,
+    /// What is wrong, in the order of the journal; at most 100.
+    pub problems: Vec<CheckProblem>,
+}
+
+/// Something that is not as it was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckProblem {
+    /// The commit group.
+    pub group: u64,
+    /// The name of the log, if it concerns one.
+    pub log: Option<String>,
+    /// The first position that it concerns, if that is known.
+    pub position: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// How many commit groups were checked.
+    pub groups_done: u64,
+    /// How many there are.
+    pub groups: u64,
+}
+
+/// Reads the whole store in `dir` again, rebuilds every entry, and compares every hash.
+///
+/// It may run beside the process that has the store open, and checks what was committed when it
+/// began. `progress` is called after each group.
+///
+/// # Errors
+/// [`StoreError::Database`] if the database cannot be read at all. Damage is not an error: it stands
+/// in the report.
+pub fn check(
+    dir: &Path,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
+    let connection = Location::new(dir, None).open_reader()?;
+    let mut checker = Checker::new(&connection)?;
+    let groups: u64 =
+        connection.query_row("select coalesce(max(group_id), 0) from journal", [], |row| row.get(0))?;
+    let mut read = connection.prepare("select header, body from journal where group_id = ?")?;
+    for group in 1..=groups {
+        let stored: Result<Option<(Vec<u8>, Vec<u8>)>, _> =
+            read.query_row([group], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        let header = match stored {
+            Ok(Some((header, body))) => checker.group(group, &header, &body),
+            Ok(None) => Err("the group is missing".to_owned()),
+            // A page that SQLite cannot make sense of is damage like any other.
+            Err(error) => Err(format!("the group cannot be read: {error}")),
+        };
+        if let Err(what) = header {
+            checker.problem(CheckProblem { group, log: None, position: None, what });
+            // Without a header nobody knows where the logs went on.
+            break;
+        }
+        checker.report.groups = group;
+        checker.compare_tables(group, &connection)?;
+        progress(CheckProgress { groups_done: group, groups });
+    }
+    checker.report.logs = checker.logs.len() as u64;
+    Ok(checker.report)
+}
+
+struct Checker {
+    origin: String,
+    /// Only for its salt.
+    prints: Recent,
+    logs: HashMap<Slot, LogState>,
+    /// The group as of which the tables were written, and what they say of each log.
+    applied: u64,
+    tables: HashMap<Slot, (u64, i64, Vec<u8>)>,
+    report: CheckReport,
+}
+
+impl Checker {
+    fn new(connection: &Connection) -> Result<Checker, StoreError> {
+        // One transaction, because a running server brings the tables up to date now and then.
+        let snapshot = connection.unchecked_transaction()?;
+        let text = meta(&snapshot, "origin")?.unwrap_or_default();
+        let salt = meta(&snapshot, "salt")?.and_then(|salt| salt.try_into().ok());
+        let applied = meta(&snapshot, "applied_through")?
+            .and_then(|bytes| bytes.try_into().ok())
+            .map_or(0, u64::from_be_bytes);
+        let mut tables = HashMap::new();
+        {
+            let mut all = snapshot.prepare("select slot, size, recorded_at, frontier from log_state")?;
+            let mut found = all.query([])?;
+            while let Some(row) = found.next()? {
+                tables.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
+            }
+        }
+        drop(snapshot);
+        Ok(Checker {
+            origin: String::from_utf8_lossy(&text).into_owned(),
+            prints: Recent::new(salt.unwrap_or_default(), 0),
+            logs: HashMap::new(),
+            applied,
+            tables,
+            report: CheckReport::default(),
+        })
+    }
+
+    fn problem(&mut self, problem: CheckProblem) {
+        if self.report.problems.len() < PROBLEMS_MAX {
+            self.report.problems.push(problem);
+        }
+    }
+
+    fn problem_in(&mut self, group: u64, slot: Slot, position: u64, what: impl Into<String>) {
+        let log = Some(format!("{}/w/{slot}", self.origin));
+        self.problem(CheckProblem { group, log, position: Some(position), what: what.into() });
+    }
+
+    fn group(&mut self, group: u64, header: &[u8], body: &[u8]) -> Result<(), String> {
+        let header = Header::decode(header).map_err(|malformed| malformed.0.to_owned())?;
+        let frames: Vec<Result<Vec<u8>, &str>> = (0..header.frames.len())
+            .map(|frame| frame_of_body(body, &header.frames, frame))
+            .collect();
+        if header.frames.iter().map(|frame| frame.stored as usize).sum::<usize>() != body.len() {
+            self.problem(CheckProblem {
+                group,
+                log: None,
+                position: None,
+                what: "the body has another length than its frames".to_owned(),
+            });
+        }
+        let mut group_hash = Some(Sha256::new());
+        for part in &header.parts {
+            let before = self.logs.entry(part.slot).or_default();
+            let frontier = before.frontier.clone();
+            before.grow(part).map_err(|what| format!("log {}: {what}", part.slot))?;
+            match part_rows(&header, part, &frames) {
+                Ok(rows) => {
+                    let leaves = self.leaves(group, part, &rows);
+                    self.compare_growth(group, part, frontier, &leaves);
+                    if let Some(hash) = &mut group_hash {
+                        leaves.iter().for_each(|leaf| hash.update(leaf));
+                    }
+                    self.report.entries += leaves.len() as u64;
+                }
+                Err((position, what)) => {
+                    self.problem_in(group, part.slot, position, what);
+                    group_hash = None;
+                }
+            }
+        }
+        if group_hash.is_some_and(|hash| Hash::from(hash.finalize()) != header.group_hash) {
+            self.problem(CheckProblem {
+                group,
+                log: None,
+                position: None,
+                what: "the entries are not those that were committed".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The leaf hashes of a part, from its rows. What the header says of the rows is compared.
+    fn leaves(&mut self, group: u64, part: &Part, rows: &[Row]) -> Vec<Hash> {
+        let log = format!("{}/w/{}", self.origin, part.slot);
+        let seeds = self.logs.get(&part.slot).map_or_else(Vec::new, |log| {
+            let from = (part.first / TILE) as usize;
+            log.seeds.get(from..).unwrap_or_default().to_vec()
+        });
+        let mut walk: Option<SaltWalk> = None;
+        let mut leaves = Vec::with_capacity(rows.len());
+        let mut line = String::new();
+        let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
+        for (row, known) in rows.iter().zip(&part.ids) {
+            if row.position.is_multiple_of(TILE) {
+                walk = None;
+            }
+            let salt = walk
+                .get_or_insert_with(|| {
+                    let tile = (row.position / TILE - part.first / TILE) as usize;
+                    let seed = seeds.get(tile).copied().unwrap_or_default();
+                    SaltWalk::new(&Seed(seed), row.position)
+                })
+                .next()
+                .unwrap_or_default();
+            line.clear();
+            let place = Place {
+                log: &log,
+                position: row.position,
+                recorded_at: Timestamp::clamped(part.recorded_at),
+                recorded_by: &row.recorded_by,
+            };
+            write_entry(&mut line, &place, &row.draft, &salt);
+            leaves.push(leaf_hash(line.as_bytes()));
+            let occurred = row.draft.skeleton.occurred_at.as_micros();
+            (earliest, latest) = (earliest.min(occurred), latest.max(occurred));
+            if self.prints.id_print(part.slot, &row.draft.skeleton.id) != *known {
+                let what = "the id is not the one that the header has a fingerprint of";
+                self.problem_in(group, part.slot, row.position, what);
+            }
+        }
+        if (earliest, latest) != part.occurred {
+            let what = "the times are not those that the header gives";
+            self.problem_in(group, part.slot, part.first, what);
+        }
+        leaves
+    }
+
+    /// Compares how the tree grew by the rows with how it grew by the header.
+    fn compare_growth(&mut self, group: u64, part: &Part, frontier: CompactRange, leaves: &[Hash]) {
+        if let Growth::Leaves(recorded) = &part.growth
+            && let Some(n) = recorded.iter().zip(leaves).position(|(a, b)| a != b)
+        {
+            let position = part.first + n as u64;
+            self.problem_in(group, part.slot, position, "the entry is not the one that was hashed");
+            return;
+        }
+        let mut frontier = frontier;
+        let mut tiles = Vec::new();
+        for leaf in leaves {
+            frontier.push_leaf(*leaf, &mut |node, hash| {
+                if node.level == 8 {
+                    tiles.push(hash);
+                }
+            });
+        }
+        let log = &self.logs[&part.slot];
+        let agrees = log.frontier == frontier
+            && (part.first / TILE..).zip(&tiles).all(|(tile, hash)| log.tile(tile) == Some(*hash));
+        if !agrees {
+            let what = format!("the entries up to {} are not those that were hashed", part.end());
+            self.problem_in(group, part.slot, part.first, what);
+        }
+    }
+
+    /// Compares the tables with the journal at the group as of which they were written.
+    fn compare_tables(&mut self, group: u64, connection: &Connection) -> Result<(), StoreError> {
+        if group != self.applied {
+            return Ok(());
+        }
+        let tables = std::mem::take(&mut self.tables);
+        let slots: BTreeSet<Slot> = tables.keys().chain(self.logs.keys()).copied().collect();
+        let mut read_tiles =
+            connection.prepare("select tile, seed, hash from tile where slot = ? order by tile")?;
+        for slot in slots {
+            let agrees = match (tables.get(&slot), self.logs.get(&slot)) {
+                (Some((size, recorded_at, frontier)), Some(log)) => {
+                    *size == log.size
+                        && *recorded_at == log.recorded_at
+                        && *frontier == log.frontier.encode()
+                }
+                _ => false,
+            };
+            if !agrees {
+                self.problem_in(group, slot, 0, "the tables do not agree with the journal");
+                continue;
+            }
+            let Some(log) = self.logs.get(&slot) else { continue };
+            let mut wrong = None;
+            let mut count = 0;
+            let mut found = read_tiles.query([slot])?;
+            while let Some(row) = found.next()? {
+                let tile: u64 = row.get(0)?;
+                let seed: [u8; 32] = row.get(1)?;
+                let hash: Option<Hash> = row.get(2)?;
+                // A running server may have gone on meanwhile: what is not here yet is not compared.
+                let Some(expected) = log.seeds.get(tile as usize) else { break };
+                count += 1;
+                if *expected != seed || (log.tile(tile).is_some() && log.tile(tile) != hash) {
+                    wrong = Some(tile * TILE);
+                    break;
+                }
+            }
+            if wrong.is_none() && count != log.seeds.len() {
+                wrong = Some(count as u64 * TILE);
+            }
+            if let Some(position) = wrong {
+                self.problem_in(group, slot, position, "a tile does not agree with the journal");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rows of a part of a group whose body was decompressed.
+fn part_rows(
+    header: &Header,
+    part: &Part,
+    frames: &[Result<Vec<u8>, &str>],
+) -> Result<Vec<Row>, (u64, String)> {
+    let mut drafts = Vec::with_capacity(part.count as usize);
+    for piece in &part.pieces {
+        let position = part.first + drafts.len() as u64;
+        let frame = match frames.get(piece.frame as usize) {
+            Some(Ok(frame)) => frame,
+            Some(Err(what)) => return Err((position, (*what).to_owned())),
+            None => return Err((position, "there is no such frame".to_owned())),
+        };
+        let found = rows_in_piece(frame, piece.offset, 0, piece.count)
+            .map_err(|malformed| (position, malformed.0.to_owned()))?;
+        drafts.extend(found);
+    }
+    Ok(rows(header, part, part.first, drafts))
+}

@@ -4,14 +4,12 @@
 //! one call through the store's door and fills a page struct. The search language, the rows and the
 //! files are the same as the API's.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::app::App;
 use crate::error::ApiError;
@@ -37,20 +35,46 @@ pub(crate) use address::encode;
 
 use pages::{Me, Shell};
 
-/// The routes of the pages, their files and the portal.
+/// Every route of this part, which no description of the API names: tests go through the list.
+pub(crate) const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/assets/{name}"),
+    ("GET", "/portal/launch"),
+    ("GET", "/portal/continue"),
+    ("POST", "/portal/sign-out"),
+    ("GET", "/w/{organization}/audit-logs"),
+    ("GET", "/w/{organization}/audit-logs/filter"),
+    ("GET", "/w/{organization}/audit-logs/event/{id}"),
+    ("GET", "/w/{organization}/audit-logs/download.csv"),
+    ("GET", "/w/{organization}/audit-logs/download.ndjson"),
+    ("GET", "/w/{organization}/audit-logs/download.proof"),
+    ("GET", "/w/{organization}/audit-logs/example.csv"),
+];
+
+/// The routes of the pages, their files and the portal: method, path and handler.
+fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
+    [
+        ("GET", "/assets/{name}", get(assets::serve)),
+        ("GET", "/portal/launch", get(portal::launch)),
+        ("GET", "/portal/continue", get(portal::resume)),
+        ("POST", "/portal/sign-out", post(portal::sign_out)),
+        ("GET", "/w/{organization}/audit-logs", get(log::page)),
+        ("GET", "/w/{organization}/audit-logs/filter", get(log::filter)),
+        ("GET", "/w/{organization}/audit-logs/event/{id}", get(log::event)),
+        ("GET", "/w/{organization}/audit-logs/download.csv", get(download::csv)),
+        ("GET", "/w/{organization}/audit-logs/download.ndjson", get(download::ndjson)),
+        ("GET", "/w/{organization}/audit-logs/download.proof", get(download::proof)),
+        ("GET", "/w/{organization}/audit-logs/example.csv", get(locked::example)),
+    ]
+}
+
+/// The routes of the pages as a router.
 pub(crate) fn routes() -> Router<App> {
-    Router::new()
-        .route("/assets/{name}", get(assets::serve))
-        .route("/portal/launch", get(portal::launch))
-        .route("/portal/continue", get(portal::resume))
-        .route("/portal/sign-out", post(portal::sign_out))
-        .route("/w/{organization}/audit-logs", get(log::page))
-        .route("/w/{organization}/audit-logs/filter", get(log::filter))
-        .route("/w/{organization}/audit-logs/event/{id}", get(log::event))
-        .route("/w/{organization}/audit-logs/download.csv", get(download::csv))
-        .route("/w/{organization}/audit-logs/download.ndjson", get(download::ndjson))
-        .route("/w/{organization}/audit-logs/download.proof", get(download::proof))
-        .route("/w/{organization}/audit-logs/example.csv", get(locked::example))
+    table().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
+}
+
+/// Methods and paths of these routes, for counters and for the test that asks each who may use it.
+pub(crate) fn paths() -> impl Iterator<Item = (&'static str, &'static str)> {
+    table().into_iter().map(|(method, path, _)| (method, path))
 }
 
 /// An answer that ends a request early: a page that says why, or where to go instead.

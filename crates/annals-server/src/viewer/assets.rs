@@ -28,6 +28,9 @@ static CSS: LazyLock<Asset> = LazyLock::new(|| {
 static JS: LazyLock<Asset> = LazyLock::new(|| {
     asset("annals", "js", "text/javascript; charset=utf-8", include_str!("../../assets/annals.js"))
 });
+static VERIFY: LazyLock<Asset> = LazyLock::new(|| {
+    asset("verify", "js", "text/javascript; charset=utf-8", include_str!("../../assets/verify.js"))
+});
 static ICON: LazyLock<Asset> = LazyLock::new(|| {
     asset("annals", "svg", "image/svg+xml", include_str!("../../assets/annals.svg"))
 });
@@ -42,6 +45,11 @@ pub(crate) fn js() -> String {
     format!("/assets/{}", JS.name)
 }
 
+/// Where the script is that checks a proof.
+pub(crate) fn verify() -> String {
+    format!("/assets/{}", VERIFY.name)
+}
+
 /// Where the icon of the browser's tab is.
 pub(crate) fn icon() -> String {
     format!("/assets/{}", ICON.name)
@@ -49,7 +57,7 @@ pub(crate) fn icon() -> String {
 
 /// Answers one of them. Needs no session: they say nothing about anybody.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
-    let found = [&*CSS, &*JS, &*ICON].into_iter().find(|asset| asset.name == name);
+    let found = [&*CSS, &*JS, &*VERIFY, &*ICON].into_iter().find(|asset| asset.name == name);
     let Some(asset) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };

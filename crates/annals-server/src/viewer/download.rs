@@ -13,7 +13,6 @@ use super::{Stop, failing, message};
 use crate::app::App;
 use crate::audit;
 use crate::download::{self, Format, Selection};
-use crate::error::ApiError;
 use crate::portal::{self, Guest, Visitor};
 
 /// `download.csv`

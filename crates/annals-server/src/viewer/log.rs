@@ -19,7 +19,6 @@ use super::zone::Zone;
 use super::{Stop, failing, message, reading, render, shared_link, shell};
 use crate::app::App;
 use crate::portal::{self, Guest, Visitor};
-use crate::rows;
 
 /// How far matches are counted.
 const COUNT: u64 = 10_000;
@@ -198,8 +197,7 @@ async fn find(
 }
 
 fn whole(scene: &Scene<'_>, visitor: &Visitor, row: &Row, proof: &super::pages::ProofView, raw_open: bool) -> EventView {
-    let mut text = String::new();
-    rows::write(&mut text, &visitor.organization.id, row);
+    let text = annals_event::export_line(&visitor.organization.id, row);
     let raw = Json::parse(text.as_bytes()).unwrap_or(Json::String(text));
     scene.event(row, Whole { proof: proof.clone(), raw, raw_open })
 }

@@ -308,6 +308,8 @@ pub(crate) struct ProofView {
     /// Where the proof file is, for those who may download.
     pub(crate) download: Option<String>,
     pub(crate) file: String,
+    /// Checks the file in the browser.
+    pub(crate) script: String,
 }
 
 /// An event in full.

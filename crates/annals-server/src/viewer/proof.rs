@@ -41,6 +41,7 @@ pub(crate) fn check(log: &Log, row: &Row, as_of: u64, download: Option<String>) 
         vkey: log.verifier_key(),
         checkpoint,
         download,
+        script: super::assets::verify(),
         file: format!("audit-log-{}-{}.proof", log.id(), row.position),
     })
 }

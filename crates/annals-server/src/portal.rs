@@ -54,25 +54,50 @@ impl FromRequestParts<App> for Guest {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let purpose = ["sec-purpose", "purpose", "x-purpose", "x-moz"].map(header).join(" ");
+        let header = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .unwrap_or_default()
+        };
+        let purpose = ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+            .map(header)
+            .join(" ");
         Ok(Guest {
             cookies: Cookies::read(&parts.headers, app.config.is_https()),
-            framed: matches!(header("sec-fetch-dest"), "iframe" | "frame" | "embed" | "object"),
-            ahead: purpose.contains("prefetch") || purpose.contains("prerender") || purpose.contains("preview"),
+            framed: matches!(
+                header("sec-fetch-dest"),
+                "iframe" | "frame" | "embed" | "object"
+            ),
+            ahead: purpose.contains("prefetch")
+                || purpose.contains("prerender")
+                || purpose.contains("preview"),
             foreign: header("sec-fetch-site") == "cross-site",
-            request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            request_id: parts
+                .extensions
+                .get::<RequestId>()
+                .map(|id| id.as_str().to_owned())
+                .unwrap_or_default(),
             address: client_address(parts, app),
-            user_agent: text(&parts.headers, USER_AGENT).map(|agent| agent.chars().take(512).collect()),
+            user_agent: text(&parts.headers, USER_AGENT)
+                .map(|agent| agent.chars().take(512).collect()),
             origin: text(&parts.headers, ORIGIN),
             host: text(&parts.headers, HOST).unwrap_or_default(),
-            target: parts.uri.path_and_query().map(|p| p.as_str().to_owned()).unwrap_or_default(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map(|p| p.as_str().to_owned())
+                .unwrap_or_default(),
         })
     }
 }
 
 fn text(headers: &HeaderMap, name: axum::http::HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// Somebody whose session may see a workspace.
@@ -111,9 +136,15 @@ impl Visitor {
         if self.grant.viewed_recorded || self.log.size() == 0 {
             return Ok(());
         }
-        let own = self.act(guest).event(app, "audit_log.viewed").target("audit_log", &self.organization.id, None);
+        let own = self.act(guest).event(app, "audit_log.viewed").target(
+            "audit_log",
+            &self.organization.id,
+            None,
+        );
         let records = own.recorded_in(&self.log);
-        app.store.record_viewed(&self.cookie, &self.organization.id, |_, _| records).await?;
+        app.store
+            .record_viewed(&self.cookie, &self.organization.id, |_, _| records)
+            .await?;
         Ok(())
     }
 }
@@ -135,7 +166,13 @@ fn act(grant: &Grant, session: &Session, guest: &Guest) -> Act {
             ..Actor::default()
         },
     };
-    Act { actor, context: Context { session_id: Some(session.id.clone()), ..context(guest) } }
+    Act {
+        actor,
+        context: Context {
+            session_id: Some(session.id.clone()),
+            ..context(guest)
+        },
+    }
 }
 
 fn context(guest: &Guest) -> Context {
@@ -166,7 +203,10 @@ pub(crate) async fn enter(app: &App, guest: &Guest, organization: &str) -> Resul
             None => viewer::message::session_ended(app, guest),
         });
     };
-    let (Some(organization), Some(log)) = (app.store.organization(organization), app.store.log(organization)) else {
+    let (Some(organization), Some(log)) = (
+        app.store.organization(organization),
+        app.store.log(organization),
+    ) else {
         return Err(viewer::message::not_found(app, guest));
     };
     if let Some(token) = handoff {
@@ -175,7 +215,13 @@ pub(crate) async fn enter(app: &App, guest: &Guest, organization: &str) -> Resul
         let _ = app.store.redeem_handoff(&token, Some(&cookie)).await;
         return Err(Stop::from(redirect(&without_handoff(&guest.target))));
     }
-    Ok(Visitor { organization, log, session, grant, cookie })
+    Ok(Visitor {
+        organization,
+        log,
+        session,
+        grant,
+        cookie,
+    })
 }
 
 /// `GET /portal/launch?token=…`: redeems a link and leads to its page.
@@ -185,7 +231,11 @@ pub(crate) async fn launch(
     guest: Guest,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Response {
-    let Some(token) = pairs.iter().find(|(name, _)| name == "token").map(|(_, token)| token.as_str()) else {
+    let Some(token) = pairs
+        .iter()
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.as_str())
+    else {
         return viewer::message::link_refused(&app, &guest, RedeemRefusal::Unknown).into_response();
     };
     if method != Method::GET || guest.ahead {
@@ -195,7 +245,9 @@ pub(crate) async fn launch(
     let redeemed = app
         .store
         .redeem_link(token, guest.cookies.session.as_deref(), |link, session| {
-            let Some(log) = app.store.log(&link.terms.organization_id) else { return Vec::new() };
+            let Some(log) = app.store.log(&link.terms.organization_id) else {
+                return Vec::new();
+            };
             let grant = Grant {
                 organization_id: link.terms.organization_id.clone(),
                 role: link.terms.role,
@@ -206,7 +258,8 @@ pub(crate) async fn launch(
                 viewed_recorded: false,
             };
             let own = act(&grant, session, &guest).event(&app, "audit_log.signed_in");
-            own.target("audit_log", &link.terms.organization_id, None).recorded_in(&log)
+            own.target("audit_log", &link.terms.organization_id, None)
+                .recorded_in(&log)
         })
         .await;
     match redeemed {
@@ -225,8 +278,15 @@ pub(crate) async fn resume(
     if method != Method::GET || guest.ahead {
         return viewer::message::not_yet().into_response();
     }
-    let token = pairs.iter().find(|(name, _)| name == "handoff").map_or("", |(_, token)| token.as_str());
-    match app.store.redeem_handoff(token, guest.cookies.session.as_deref()).await {
+    let token = pairs
+        .iter()
+        .find(|(name, _)| name == "handoff")
+        .map_or("", |(_, token)| token.as_str());
+    match app
+        .store
+        .redeem_handoff(token, guest.cookies.session.as_deref())
+        .await
+    {
         Ok(redeemed) => arrive(&app, &guest, &redeemed),
         Err(error) => refused(&app, &guest, error),
     }
@@ -238,11 +298,18 @@ pub(crate) async fn sign_out(
     guest: Guest,
     axum::Form(pairs): axum::Form<Vec<(String, String)>>,
 ) -> Response {
-    let session = guest.cookies.session.as_deref().and_then(|cookie| app.store.session(cookie));
+    let session = guest
+        .cookies
+        .session
+        .as_deref()
+        .and_then(|cookie| app.store.session(cookie));
     let Some(session) = session else {
         return viewer::message::signed_out(&app, &guest).into_response();
     };
-    let token = pairs.iter().find(|(name, _)| name == "csrf").map_or("", |(_, token)| token.as_str());
+    let token = pairs
+        .iter()
+        .find(|(name, _)| name == "csrf")
+        .map_or("", |(_, token)| token.as_str());
     if !is_own_form(&app, &guest, &session, token) {
         return viewer::message::foreign_form(&app, &guest).into_response();
     }
@@ -260,7 +327,9 @@ pub(crate) async fn sign_out(
 fn is_own_form(app: &App, guest: &Guest, session: &Session, token: &str) -> bool {
     let same_origin = match guest.origin.as_deref() {
         Some(origin) => {
-            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            let authority = origin
+                .split_once("://")
+                .map_or("", |(_, authority)| authority);
             origin == app.base_url || (!authority.is_empty() && authority == guest.host)
         }
         None => !guest.foreign,
@@ -288,9 +357,16 @@ fn arrive(app: &App, guest: &Guest, redeemed: &Redeemed) -> Response {
         append(&mut response, guest.cookies.set(secret.expose(), embedded));
     }
     let organization = app.store.organization(&grant.organization_id);
-    let back = organization.and_then(|o| o.viewer_url.clone()).or_else(|| grant.return_url.clone());
+    let back = organization
+        .and_then(|o| o.viewer_url.clone())
+        .or_else(|| grant.return_url.clone());
     if let Some(back) = back {
-        append(&mut response, guest.cookies.set_back(&grant.organization_id, &back, embedded));
+        append(
+            &mut response,
+            guest
+                .cookies
+                .set_back(&grant.organization_id, &back, embedded),
+        );
     }
     response
 }
@@ -298,7 +374,9 @@ fn arrive(app: &App, guest: &Guest, redeemed: &Redeemed) -> Response {
 fn refused(app: &App, guest: &Guest, error: ControlError) -> Response {
     match error {
         ControlError::Refused(refusal) => viewer::message::link_refused(app, guest, refusal),
-        ControlError::NotFound { .. } => viewer::message::link_refused(app, guest, RedeemRefusal::Unknown),
+        ControlError::NotFound { .. } => {
+            viewer::message::link_refused(app, guest, RedeemRefusal::Unknown)
+        }
         error => viewer::message::failed(app, guest, error.into()),
     }
     .into_response()
@@ -328,13 +406,23 @@ pub(crate) fn redirect(target: &str) -> Response {
 fn handoff_of(target: &str) -> Option<String> {
     let uri: Uri = target.parse().ok()?;
     let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).ok()?;
-    pairs.into_iter().find(|(name, _)| name == "handoff").map(|(_, token)| token)
+    pairs
+        .into_iter()
+        .find(|(name, _)| name == "handoff")
+        .map(|(_, token)| token)
 }
 
 fn without_handoff(target: &str) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let rest: Vec<&str> = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("handoff=")).collect();
-    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
+    let rest: Vec<&str> = query
+        .split('&')
+        .filter(|p| !p.is_empty() && !p.starts_with("handoff="))
+        .collect();
+    if rest.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{}", rest.join("&"))
+    }
 }
 
 #[cfg(test)]
@@ -343,9 +431,18 @@ mod tests {
 
     #[test]
     fn the_handoff_goes_and_the_rest_stays() {
-        assert_eq!(without_handoff("/w/o/audit-logs?handoff=abc"), "/w/o/audit-logs");
-        assert_eq!(without_handoff("/w/o/audit-logs?q=a%26b&handoff=abc&tz=UTC"), "/w/o/audit-logs?q=a%26b&tz=UTC");
-        assert_eq!(handoff_of("/w/o/audit-logs?q=a&handoff=a-b_c").as_deref(), Some("a-b_c"));
+        assert_eq!(
+            without_handoff("/w/o/audit-logs?handoff=abc"),
+            "/w/o/audit-logs"
+        );
+        assert_eq!(
+            without_handoff("/w/o/audit-logs?q=a%26b&handoff=abc&tz=UTC"),
+            "/w/o/audit-logs?q=a%26b&tz=UTC"
+        );
+        assert_eq!(
+            handoff_of("/w/o/audit-logs?q=a&handoff=a-b_c").as_deref(),
+            Some("a-b_c")
+        );
         assert_eq!(handoff_of("/w/o/audit-logs?q=handoff"), None);
     }
 }

@@ -6,7 +6,10 @@
 
 use askama::Template;
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -35,21 +38,6 @@ pub(crate) use address::encode;
 
 use pages::{Me, Shell};
 
-/// Every route of this part, which no description of the API names: tests go through the list.
-pub(crate) const ROUTES: &[(&str, &str)] = &[
-    ("GET", "/assets/{name}"),
-    ("GET", "/portal/launch"),
-    ("GET", "/portal/continue"),
-    ("POST", "/portal/sign-out"),
-    ("GET", "/w/{organization}/audit-logs"),
-    ("GET", "/w/{organization}/audit-logs/filter"),
-    ("GET", "/w/{organization}/audit-logs/event/{id}"),
-    ("GET", "/w/{organization}/audit-logs/download.csv"),
-    ("GET", "/w/{organization}/audit-logs/download.ndjson"),
-    ("GET", "/w/{organization}/audit-logs/download.proof"),
-    ("GET", "/w/{organization}/audit-logs/example.csv"),
-];
-
 /// The routes of the pages, their files and the portal: method, path and handler.
 fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
     [
@@ -58,18 +46,46 @@ fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
         ("GET", "/portal/continue", get(portal::resume)),
         ("POST", "/portal/sign-out", post(portal::sign_out)),
         ("GET", "/w/{organization}/audit-logs", get(log::page)),
-        ("GET", "/w/{organization}/audit-logs/filter", get(log::filter)),
-        ("GET", "/w/{organization}/audit-logs/event/{id}", get(log::event)),
-        ("GET", "/w/{organization}/audit-logs/download.csv", get(download::csv)),
-        ("GET", "/w/{organization}/audit-logs/download.ndjson", get(download::ndjson)),
-        ("GET", "/w/{organization}/audit-logs/download.proof", get(download::proof)),
-        ("GET", "/w/{organization}/audit-logs/example.csv", get(locked::example)),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/filter",
+            get(log::filter),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/event/{id}",
+            get(log::event),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/download.csv",
+            get(download::csv),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/download.ndjson",
+            get(download::ndjson),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/download.proof",
+            get(download::proof),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/example.csv",
+            get(locked::example),
+        ),
     ]
 }
 
 /// The routes of the pages as a router.
 pub(crate) fn routes() -> Router<App> {
-    table().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler))
+    table()
+        .into_iter()
+        .fold(Router::new(), |router, (_, path, handler)| {
+            router.route(path, handler)
+        })
 }
 
 /// Methods and paths of these routes, for counters and for the test that asks each who may use it.
@@ -120,11 +136,23 @@ fn html(status: StatusCode, page: &impl Template) -> Response {
 /// one that the link was made for.
 fn ancestors(app: &App, visitor: &Visitor) -> String {
     let of_link = visitor.grant.embed_origin.iter();
-    let all = app.config.frame_origins.iter().chain(&visitor.organization.frame_origins).chain(of_link);
-    let mut origins: Vec<&str> = all.map(|o| o.trim_end_matches('/')).filter(|o| crate::config::is_web_origin(o)).collect();
+    let all = app
+        .config
+        .frame_origins
+        .iter()
+        .chain(&visitor.organization.frame_origins)
+        .chain(of_link);
+    let mut origins: Vec<&str> = all
+        .map(|o| o.trim_end_matches('/'))
+        .filter(|o| crate::config::is_web_origin(o))
+        .collect();
     origins.sort_unstable();
     origins.dedup();
-    if origins.is_empty() { "'none'".to_owned() } else { origins.join(" ") }
+    if origins.is_empty() {
+        "'none'".to_owned()
+    } else {
+        origins.join(" ")
+    }
 }
 
 /// The headers of every page. Nothing but what this server sends is run, shown or spoken to; nothing
@@ -146,7 +174,10 @@ pub(crate) fn guard(response: &mut Response, frame_ancestors: &str) {
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()"),
     );
-    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
 }
 
 /// What surrounds a visitor's page.
@@ -154,24 +185,47 @@ fn shell(visitor: &Visitor, guest: &Guest, embed: bool, title: &str) -> Shell {
     let organization = &visitor.organization;
     let user = visitor.grant.user.as_ref();
     let name = user.map_or("Portal link", |user| {
-        user.name.as_deref().or(user.email.as_deref()).unwrap_or(&user.id)
+        user.name
+            .as_deref()
+            .or(user.email.as_deref())
+            .unwrap_or(&user.id)
     });
-    let email = user.filter(|user| user.name.is_some()).and_then(|user| user.email.as_deref());
+    let email = user
+        .filter(|user| user.name.is_some())
+        .and_then(|user| user.email.as_deref());
     let workspace = visible::short(&organization.name, 60);
     let embed = embed || guest.framed;
     Shell {
         title: format!("{title} – Audit Logs – {workspace}"),
-        initial: workspace.chars().find(|c| c.is_alphanumeric()).map(|c| c.to_uppercase().collect()).unwrap_or_default(),
+        initial: workspace
+            .chars()
+            .find(|c| c.is_alphanumeric())
+            .map(|c| c.to_uppercase().collect())
+            .unwrap_or_default(),
         workspace,
         embed,
         me: Some(Me {
             name: visible::short(name, 60),
-            email: email.map(|email| visible::short(email, 80)).unwrap_or_default(),
+            email: email
+                .map(|email| visible::short(email, 80))
+                .unwrap_or_default(),
             role: visitor.grant.role.as_str(),
-            face: row::face(if user.is_some() { "user" } else { "portal_link" }, name, user.map(|u| u.id.as_str())),
+            face: row::face(
+                if user.is_some() {
+                    "user"
+                } else {
+                    "portal_link"
+                },
+                name,
+                user.map(|u| u.id.as_str()),
+            ),
         }),
         csrf: visitor.session.csrf.clone(),
-        return_url: visitor.grant.return_url.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://")),
+        return_url: visitor
+            .grant
+            .return_url
+            .clone()
+            .filter(|url| url.starts_with("https://") || url.starts_with("http://")),
         home: format!("/w/{}/audit-logs", organization.id),
         css: assets::css(),
         js: assets::js(),
@@ -181,12 +235,20 @@ fn shell(visitor: &Visitor, guest: &Guest, embed: bool, title: &str) -> Shell {
 
 /// Lets a visitor in who may read now, and records that they do; or answers with the page that says
 /// why not.
-async fn reading(app: &App, guest: &Guest, organization: &str, status: StatusCode) -> Result<Visitor, Stop> {
+async fn reading(
+    app: &App,
+    guest: &Guest,
+    organization: &str,
+    status: StatusCode,
+) -> Result<Visitor, Stop> {
     let visitor = portal::enter(app, guest, organization).await?;
     if !visitor.is_entitled() {
         return Err(Stop::from(locked::page(app, &visitor, guest, status)));
     }
-    visitor.reads(app, guest).await.map_err(failing(app, guest))?;
+    visitor
+        .reads(app, guest)
+        .await
+        .map_err(failing(app, guest))?;
     // What comes after sees the log with the record in it.
     Ok(visitor)
 }
@@ -203,4 +265,3 @@ fn shared_link(app: &App, visitor: &Visitor, path: &str) -> String {
 fn contact(app: &App) -> Option<String> {
     app.config.contact_url.clone()
 }
-

@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use annals_event::Draft;
+use annals_event::{Draft, Timestamp};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
@@ -91,6 +91,11 @@ impl Store {
     /// Whether the disk is full, so that only reading is possible.
     pub fn is_full(&self) -> bool {
         self.0.shared.full.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// The time, by the clock that the store was opened with.
+    pub fn now(&self) -> Timestamp {
+        self.0.shared.clock.now()
     }
 
     /// The installation's origin, which begins the name of every log.

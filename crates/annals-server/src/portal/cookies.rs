@@ -24,16 +24,27 @@ pub(crate) struct Cookies {
 impl Cookies {
     /// Reads the cookies of a request. `secure` says whether browsers come by TLS.
     pub(crate) fn read(headers: &HeaderMap, secure: bool) -> Cookies {
-        let mut cookies = Cookies { secure, session: None, back: None };
-        let sent = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-        for (name, value) in sent.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('=')) {
+        let mut cookies = Cookies {
+            secure,
+            session: None,
+            back: None,
+        };
+        let sent = headers
+            .get_all(COOKIE)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok());
+        for (name, value) in sent
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+        {
             if value.len() > LONGEST {
                 continue;
             }
             if name == cookies.session_name() {
                 cookies.session.get_or_insert_with(|| value.to_owned());
             } else if name == cookies.back_name() {
-                let back = decode(value).filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+                let back = decode(value)
+                    .filter(|url| url.starts_with("https://") || url.starts_with("http://"));
                 cookies.back = cookies.back.or(back);
             }
         }
@@ -43,27 +54,46 @@ impl Cookies {
     /// `__Host-` makes the browser refuse a cookie that another host or a plain connection has set;
     /// it needs TLS, so that the demo on loopback has another name.
     fn session_name(&self) -> &'static str {
-        if self.secure { "__Host-annals" } else { "annals_session" }
+        if self.secure {
+            "__Host-annals"
+        } else {
+            "annals_session"
+        }
     }
 
     fn back_name(&self) -> &'static str {
-        if self.secure { "__Secure-annals-back" } else { "annals_back" }
+        if self.secure {
+            "__Secure-annals-back"
+        } else {
+            "annals_back"
+        }
     }
 
     /// The header that starts a session.
     pub(crate) fn set(&self, secret: &str, embedded: bool) -> String {
-        format!("{}={secret}; Path=/; HttpOnly{}", self.session_name(), self.attributes(embedded))
+        format!(
+            "{}={secret}; Path=/; HttpOnly{}",
+            self.session_name(),
+            self.attributes(embedded)
+        )
     }
 
     /// The header that remembers the way back to the host.
     pub(crate) fn set_back(&self, organization: &str, url: &str, embedded: bool) -> String {
         let (name, value) = (self.back_name(), encode(url));
-        format!("{name}={value}; Path=/w/{organization}; Max-Age={BACK_SECONDS}; HttpOnly{}", self.attributes(embedded))
+        format!(
+            "{name}={value}; Path=/w/{organization}; Max-Age={BACK_SECONDS}; HttpOnly{}",
+            self.attributes(embedded)
+        )
     }
 
     /// The header that ends the session in the browser, too.
     pub(crate) fn clear(&self) -> String {
-        format!("{}=; Path=/; Max-Age=0; HttpOnly{}", self.session_name(), self.attributes(false))
+        format!(
+            "{}=; Path=/; Max-Age=0; HttpOnly{}",
+            self.session_name(),
+            self.attributes(false)
+        )
     }
 
     fn attributes(&self, embedded: bool) -> &'static str {
@@ -111,9 +141,18 @@ mod tests {
     #[test]
     fn attributes() {
         let tls = sent("x=y", true);
-        assert_eq!(tls.set("s", false), "__Host-annals=s; Path=/; HttpOnly; Secure; SameSite=Lax");
-        assert_eq!(tls.set("s", true), "__Host-annals=s; Path=/; HttpOnly; Secure; SameSite=None; Partitioned");
-        assert_eq!(sent("x=y", false).set("s", true), "annals_session=s; Path=/; HttpOnly; SameSite=Lax");
+        assert_eq!(
+            tls.set("s", false),
+            "__Host-annals=s; Path=/; HttpOnly; Secure; SameSite=Lax"
+        );
+        assert_eq!(
+            tls.set("s", true),
+            "__Host-annals=s; Path=/; HttpOnly; Secure; SameSite=None; Partitioned"
+        );
+        assert_eq!(
+            sent("x=y", false).set("s", true),
+            "annals_session=s; Path=/; HttpOnly; SameSite=Lax"
+        );
     }
 
     #[test]
@@ -122,6 +161,9 @@ mod tests {
         let header = sent("x=y", false).set_back("org_1", url, false);
         let pair = header.split(';').next().unwrap();
         assert_eq!(sent(pair, false).back.as_deref(), Some(url));
-        assert_eq!(sent("annals_back=javascript:alert%281%29", false).back, None);
+        assert_eq!(
+            sent("annals_back=javascript:alert%281%29", false).back,
+            None
+        );
     }
 }

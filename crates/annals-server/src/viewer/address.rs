@@ -101,13 +101,23 @@ impl Address {
     /// `/download.csv`.
     pub(crate) fn below(&self, path: &str) -> String {
         let root = self.root();
-        let page = Address { event: None, before: None, after: None, skipped: 0, ..self.clone() };
+        let page = Address {
+            event: None,
+            before: None,
+            after: None,
+            skipped: 0,
+            ..self.clone()
+        };
         page.with(&format!("{root}{path}"), false)
     }
 
     /// The address of an event's own page.
     pub(crate) fn event_page(&self, id: &str) -> String {
-        let page = Address { zone: self.zone.clone(), embed: self.embed, ..Address::new(&self.organization) };
+        let page = Address {
+            zone: self.zone.clone(),
+            embed: self.embed,
+            ..Address::new(&self.organization)
+        };
         page.with(&format!("{}/event/{}", self.root(), encode(id)), false)
     }
 
@@ -146,7 +156,11 @@ impl Address {
         if rows && self.rows != ROWS {
             add("rows", &self.rows.to_string());
         }
-        for (name, value) in [("as_of", self.as_of), ("before", self.before), ("after", self.after)] {
+        for (name, value) in [
+            ("as_of", self.as_of),
+            ("before", self.before),
+            ("after", self.after),
+        ] {
             if let Some(value) = value {
                 add(name, &value.to_string());
             }
@@ -195,15 +209,29 @@ mod tests {
             ..Address::new("org_1")
         };
         let href = address.href();
-        assert!(href.starts_with("/w/org_1/audit-logs?q=actor:%22Ana%20%26%20Bo%22%20-ip:10.0.0.0%2F8&tz="), "{href}");
+        assert!(
+            href.starts_with(
+                "/w/org_1/audit-logs?q=actor:%22Ana%20%26%20Bo%22%20-ip:10.0.0.0%2F8&tz="
+            ),
+            "{href}"
+        );
         let uri: axum::http::Uri = href.parse().unwrap();
-        let axum::extract::Query(pairs) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap();
+        let axum::extract::Query(pairs) =
+            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap();
         assert_eq!(Address::read("org_1", &pairs), address);
     }
 
     #[test]
     fn a_download_forgets_the_page_but_not_the_size() {
-        let address = Address { as_of: Some(9), before: Some(4), query: "a".to_owned(), ..Address::new("o") };
-        assert_eq!(address.below("/download.csv"), "/w/o/audit-logs/download.csv?q=a&as_of=9");
+        let address = Address {
+            as_of: Some(9),
+            before: Some(4),
+            query: "a".to_owned(),
+            ..Address::new("o")
+        };
+        assert_eq!(
+            address.below("/download.csv"),
+            "/w/o/audit-logs/download.csv?q=a&as_of=9"
+        );
     }
 }

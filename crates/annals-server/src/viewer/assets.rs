@@ -6,8 +6,8 @@
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
@@ -18,21 +18,48 @@ struct Asset {
 }
 
 fn asset(stem: &str, extension: &str, kind: &'static str, content: &'static str) -> Asset {
-    let hash: String = Sha256::digest(content)[..6].iter().map(|b| format!("{b:02x}")).collect();
-    Asset { name: format!("{stem}.{hash}.{extension}"), kind, content }
+    let hash: String = Sha256::digest(content)[..6]
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    Asset {
+        name: format!("{stem}.{hash}.{extension}"),
+        kind,
+        content,
+    }
 }
 
 static CSS: LazyLock<Asset> = LazyLock::new(|| {
-    asset("annals", "css", "text/css; charset=utf-8", include_str!("../../assets/annals.css"))
+    asset(
+        "annals",
+        "css",
+        "text/css; charset=utf-8",
+        include_str!("../../assets/annals.css"),
+    )
 });
 static JS: LazyLock<Asset> = LazyLock::new(|| {
-    asset("annals", "js", "text/javascript; charset=utf-8", include_str!("../../assets/annals.js"))
+    asset(
+        "annals",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/annals.js"),
+    )
 });
 static VERIFY: LazyLock<Asset> = LazyLock::new(|| {
-    asset("verify", "js", "text/javascript; charset=utf-8", include_str!("../../assets/verify.js"))
+    asset(
+        "verify",
+        "js",
+        "text/javascript; charset=utf-8",
+        include_str!("../../assets/verify.js"),
+    )
 });
 static ICON: LazyLock<Asset> = LazyLock::new(|| {
-    asset("annals", "svg", "image/svg+xml", include_str!("../../assets/annals.svg"))
+    asset(
+        "annals",
+        "svg",
+        "image/svg+xml",
+        include_str!("../../assets/annals.svg"),
+    )
 });
 
 /// Where the style sheet is.
@@ -57,7 +84,9 @@ pub(crate) fn icon() -> String {
 
 /// Answers one of them. Needs no session: they say nothing about anybody.
 pub(crate) async fn serve(Path(name): Path<String>) -> Response {
-    let found = [&*CSS, &*JS, &*VERIFY, &*ICON].into_iter().find(|asset| asset.name == name);
+    let found = [&*CSS, &*JS, &*VERIFY, &*ICON]
+        .into_iter()
+        .find(|asset| asset.name == name);
     let Some(asset) = found else {
         return StatusCode::NOT_FOUND.into_response();
     };

@@ -24,8 +24,18 @@ pub(crate) async fn csv(
 ) -> Response {
     let pairs = pairs(query.as_deref());
     // Excel takes a file without the mark for one in the code page of its country.
-    let mark = pairs.iter().any(|(name, value)| name == "excel" && value == "1");
-    rows(&app, &guest, &organization, &pairs, Format::Csv { guard: true, mark }).await.unwrap_or_else(Stop::into_response)
+    let mark = pairs
+        .iter()
+        .any(|(name, value)| name == "excel" && value == "1");
+    rows(
+        &app,
+        &guest,
+        &organization,
+        &pairs,
+        Format::Csv { guard: true, mark },
+    )
+    .await
+    .unwrap_or_else(Stop::into_response)
 }
 
 /// `download.ndjson`
@@ -36,7 +46,9 @@ pub(crate) async fn ndjson(
     RawQuery(query): RawQuery,
 ) -> Response {
     let pairs = pairs(query.as_deref());
-    rows(&app, &guest, &organization, &pairs, Format::Ndjson).await.unwrap_or_else(Stop::into_response)
+    rows(&app, &guest, &organization, &pairs, Format::Ndjson)
+        .await
+        .unwrap_or_else(Stop::into_response)
 }
 
 /// `download.proof`: one event with `e`, else the whole log up to `as_of`. A proof is of a range, so the
@@ -48,7 +60,9 @@ pub(crate) async fn proof(
     RawQuery(query): RawQuery,
 ) -> Response {
     let address = Address::read(&organization, &pairs(query.as_deref()));
-    proving(&app, &guest, address).await.unwrap_or_else(Stop::into_response)
+    proving(&app, &guest, address)
+        .await
+        .unwrap_or_else(Stop::into_response)
 }
 
 /// Lets somebody in who may take files away.
@@ -56,7 +70,12 @@ async fn taking(app: &App, guest: &Guest, organization: &str) -> Result<Visitor,
     let visitor = portal::enter(app, guest, organization).await?;
     let home = Address::new(organization).href();
     if !visitor.is_entitled() {
-        return Err(Stop::from(super::locked::page(app, &visitor, guest, StatusCode::FORBIDDEN)));
+        return Err(Stop::from(super::locked::page(
+            app,
+            &visitor,
+            guest,
+            StatusCode::FORBIDDEN,
+        )));
     }
     if guest.foreign || guest.ahead {
         return Err(message::foreign_download(app, guest, &home));
@@ -77,13 +96,30 @@ async fn rows(
     let visitor = taking(app, guest, organization).await?;
     let address = Address::read(organization, pairs);
     let fail = failing(app, guest);
-    let zone = address.zone.as_deref().and_then(Zone::find).unwrap_or_else(Zone::utc);
+    let zone = address
+        .zone
+        .as_deref()
+        .and_then(Zone::find)
+        .unwrap_or_else(Zone::utc);
     let query = Query::parse(&address.query).map_err(|error| fail(error.into()))?;
-    let when = When { now: app.now(), zone: zone.tz() };
+    let when = When {
+        now: app.now(),
+        zone: zone.tz(),
+    };
     let filter = query.resolve(&when).map_err(|error| fail(error.into()))?;
-    let selection = Selection::new(&visitor.organization, visitor.log.clone(), filter, address.as_of, Order::Desc);
+    let selection = Selection::new(
+        &visitor.organization,
+        visitor.log.clone(),
+        filter,
+        address.as_of,
+        Order::Desc,
+    );
     // Recorded before the first byte goes out; the file is as of the size before.
-    let own = visitor.act(guest).event(app, "audit_log.exported").target("audit_log", &visitor.organization.id, None);
+    let own = visitor.act(guest).event(app, "audit_log.exported").target(
+        "audit_log",
+        &visitor.organization.id,
+        None,
+    );
     let mut own = own.with("format", format.extension());
     if !query.is_empty() {
         own = own.with("query", query.to_string());
@@ -103,14 +139,21 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
         None => 0..as_of,
         Some(id) => {
             let log = log.clone();
-            let row = app.reading(move || log.row_by_id(&id)).await.map_err(&fail)?;
+            let row = app
+                .reading(move || log.row_by_id(&id))
+                .await
+                .map_err(&fail)?;
             let row = row.ok_or_else(|| message::no_event(app, guest, &address.root()))?;
             row.position..row.position + 1
         }
     };
     let as_of = as_of.max(positions.end);
     let place = download::place(app).map_err(&fail)?;
-    let own = visitor.act(guest).event(app, "audit_log.exported").target("audit_log", &visitor.organization.id, None);
+    let own = visitor.act(guest).event(app, "audit_log.exported").target(
+        "audit_log",
+        &visitor.organization.id,
+        None,
+    );
     let mut own = own.with("format", "proof");
     if let Some(id) = &address.event {
         own = own.with("event", id.as_str());
@@ -118,17 +161,29 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
     let draft = own.draft().map_err(&fail)?;
     audit::record(&visitor.log, draft).await.map_err(&fail)?;
     let one = (address.event.is_some()).then_some(positions.start);
-    let mut headers = download::headers(&visitor.organization.id, "proof", "application/x-ndjson", app, as_of);
+    let mut headers = download::headers(
+        &visitor.organization.id,
+        "proof",
+        "application/x-ndjson",
+        app,
+        as_of,
+    );
     if let Some(position) = one {
-        name(&mut headers, &format!("audit-log-{}-{position}.proof", visitor.organization.id));
+        name(
+            &mut headers,
+            &format!("audit-log-{}-{position}.proof", visitor.organization.id),
+        );
     }
-    let body = download::body(app, place, move |out| log.write_proof(positions, Some(as_of), out, &|_, _| false));
+    let body = download::body(app, place, move |out| {
+        log.write_proof(positions, Some(as_of), out, &|_, _| false)
+    });
     Ok((headers, body).into_response())
 }
 
 fn name(headers: &mut axum::http::HeaderMap, file: &str) {
     // Ids of workspaces are letters, digits, `_` and `-`: nothing to quote.
-    if let Ok(value) = axum::http::HeaderValue::try_from(format!("attachment; filename=\"{file}\"")) {
+    if let Ok(value) = axum::http::HeaderValue::try_from(format!("attachment; filename=\"{file}\""))
+    {
         headers.insert(axum::http::header::CONTENT_DISPOSITION, value);
     }
 }

@@ -31,9 +31,20 @@ impl Scene<'_> {
         EventView {
             position: row.position,
             headline: visible(&self.catalogue.sentence(row), false).into_owned(),
-            failed: failure.map(|reason| if reason.is_empty() { "no reason given".to_owned() } else { reason }),
-            display_name: visible(&self.catalogue.display_name(&skeleton.action), false).into_owned(),
-            category: self.catalogue.category_of(&skeleton.action).as_str().to_owned(),
+            failed: failure.map(|reason| {
+                if reason.is_empty() {
+                    "no reason given".to_owned()
+                } else {
+                    reason
+                }
+            }),
+            display_name: visible(&self.catalogue.display_name(&skeleton.action), false)
+                .into_owned(),
+            category: self
+                .catalogue
+                .category_of(&skeleton.action)
+                .as_str()
+                .to_owned(),
             extension: is_extension(&skeleton.action),
             action: skeleton.action.clone(),
             action_pivot: self.action_pivot(&skeleton.action),
@@ -48,8 +59,11 @@ impl Scene<'_> {
             ),
             place: self.place(row),
             failure: [
-                fact("Reason", row.failure_reason().filter(|_| failed(row).is_some()))
-                    .map(|f| self.with_pivot(f, "Reason", Field::Reason, row.failure_reason())),
+                fact(
+                    "Reason",
+                    row.failure_reason().filter(|_| failed(row).is_some()),
+                )
+                .map(|f| self.with_pivot(f, "Reason", Field::Reason, row.failure_reason())),
                 fact("Stage", row.failure_stage()),
                 fact("Detail", row.failure_detail()),
             ]
@@ -63,11 +77,21 @@ impl Scene<'_> {
             proof: whole.proof,
             raw: json::indented(&whole.raw),
             raw_open: whole.raw_open,
-            link: Address { event: None, ..self.address.clone() }.event_page(&skeleton.id),
+            link: Address {
+                event: None,
+                ..self.address.clone()
+            }
+            .event_page(&skeleton.id),
         }
     }
 
-    fn with_pivot(&self, mut fact: Fact, about: &'static str, field: Field, value: Option<&str>) -> Fact {
+    fn with_pivot(
+        &self,
+        mut fact: Fact,
+        about: &'static str,
+        field: Field,
+        value: Option<&str>,
+    ) -> Fact {
         fact.pivot = value.and_then(|value| self.pivot(about, field, value));
         fact
     }
@@ -75,35 +99,78 @@ impl Scene<'_> {
     fn who(&self, row: &Row) -> Vec<Fact> {
         let id = row.actor_id();
         let mut facts = Vec::new();
-        facts.extend(fact("Name", row.actor_name()).map(|f| self.with_pivot(f, "Actor", Field::ActorName, row.actor_name())));
-        facts.extend(fact("E-mail", row.actor_email()).map(|f| self.with_pivot(f, "Actor", Field::ActorEmail, row.actor_email())));
-        facts.extend(fact("Role then", row.actor_role()).map(|f| self.with_pivot(f, "Role", Field::ActorRole, row.actor_role())));
+        facts.extend(
+            fact("Name", row.actor_name())
+                .map(|f| self.with_pivot(f, "Actor", Field::ActorName, row.actor_name())),
+        );
+        facts.extend(
+            fact("E-mail", row.actor_email())
+                .map(|f| self.with_pivot(f, "Actor", Field::ActorEmail, row.actor_email())),
+        );
+        facts.extend(
+            fact("Role then", row.actor_role())
+                .map(|f| self.with_pivot(f, "Role", Field::ActorRole, row.actor_role())),
+        );
         let kind = row.actor_type();
-        facts.extend(fact("Type", Some(&kind_in_words(kind))).map(|f| self.with_pivot(f, "Type", Field::ActorType, Some(kind))));
+        facts.extend(
+            fact("Type", Some(&kind_in_words(kind)))
+                .map(|f| self.with_pivot(f, "Type", Field::ActorType, Some(kind))),
+        );
         match id {
-            Some(_) => facts.extend(fact("Id", id).map(mono).map(|f| self.with_pivot(f, "Actor", Field::ActorId, id))),
+            Some(_) => facts.extend(
+                fact("Id", id)
+                    .map(mono)
+                    .map(|f| self.with_pivot(f, "Actor", Field::ActorId, id)),
+            ),
             None => facts.extend(fact("Id", Some("Erased"))),
         }
         if let Some(party) = row.on_behalf_of() {
-            let name = party.get_str("name").or(party.get_str("email")).or(party.get_str("id"));
-            let note = party.get_str("email").filter(|email| Some(*email) != name).map(|e| short(e, 200));
+            let name = party
+                .get_str("name")
+                .or(party.get_str("email"))
+                .or(party.get_str("id"));
+            let note = party
+                .get_str("email")
+                .filter(|email| Some(*email) != name)
+                .map(|e| short(e, 200));
             facts.extend(fact("On behalf of", name).map(|f| Fact { note, ..f }));
         }
-        facts.extend(row.actor_metadata().map(|o| self.plain(o)).unwrap_or_default());
+        facts.extend(
+            row.actor_metadata()
+                .map(|o| self.plain(o))
+                .unwrap_or_default(),
+        );
         facts
     }
 
     fn place(&self, row: &Row) -> Vec<Fact> {
         // The members by name, so that a new one of the event cannot be forgotten here.
-        let Context { location, user_agent, source, session_id, request_id, correlation_id, trace } =
-            row.to_event().context;
+        let Context {
+            location,
+            user_agent,
+            source,
+            session_id,
+            request_id,
+            correlation_id,
+            trace,
+        } = row.to_event().context;
         let mut facts = Vec::new();
         if let Some(location) = location.as_deref() {
-            let label = if location.parse::<std::net::IpAddr>().is_ok() { "Address" } else { "Location" };
-            facts.extend(fact(label, Some(location)).map(mono).map(|f| Fact { pivot: self.place_pivot(location), ..f }));
+            let label = if location.parse::<std::net::IpAddr>().is_ok() {
+                "Address"
+            } else {
+                "Location"
+            };
+            facts.extend(fact(label, Some(location)).map(mono).map(|f| Fact {
+                pivot: self.place_pivot(location),
+                ..f
+            }));
         }
         if let Some(sent) = user_agent.as_deref() {
-            facts.extend(fact("Device", Some(&agent::family(sent))).map(|f| Fact { note: Some(short(sent, 400)), ..f }));
+            facts.extend(fact("Device", Some(&agent::family(sent))).map(|f| Fact {
+                note: Some(short(sent, 400)),
+                ..f
+            }));
         }
         let known = [
             ("Source", source, Field::Source, false),
@@ -112,7 +179,8 @@ impl Scene<'_> {
             ("Correlation", correlation_id, Field::Correlation, true),
         ];
         for (label, value, field, is_id) in known {
-            let found = fact(label, value.as_deref()).map(|f| self.with_pivot(f, label, field, value.as_deref()));
+            let found = fact(label, value.as_deref())
+                .map(|f| self.with_pivot(f, label, field, value.as_deref()));
             facts.extend(found.map(|f| Fact { mono: is_id, ..f }));
         }
         facts.extend(fact("Trace", trace.as_deref()).map(mono));
@@ -126,20 +194,34 @@ impl Scene<'_> {
             facts.extend(fact("Name", target.name));
             facts.extend(fact("E-mail", target.email));
             let kind = target.kind;
-            facts.extend(fact("Type", Some(&kind_in_words(kind))).map(|f| self.with_pivot(f, "Type", Field::TargetType, Some(kind))));
+            facts.extend(
+                fact("Type", Some(&kind_in_words(kind)))
+                    .map(|f| self.with_pivot(f, "Type", Field::TargetType, Some(kind))),
+            );
             match target.id {
-                Some(_) => facts.extend(fact("Id", target.id).map(mono).map(|f| self.with_pivot(f, "Target", Field::TargetId, target.id))),
+                Some(_) => facts.extend(
+                    fact("Id", target.id)
+                        .map(mono)
+                        .map(|f| self.with_pivot(f, "Target", Field::TargetId, target.id)),
+                ),
                 None => facts.extend(fact("Id", Some("Erased"))),
             }
             facts.extend(target.metadata.map(|o| self.plain(o)).unwrap_or_default());
-            let title = if many { format!("Target {}", n + 1) } else { "Target".to_owned() };
+            let title = if many {
+                format!("Target {}", n + 1)
+            } else {
+                "Target".to_owned()
+            };
             TargetFacts { title, facts }
         };
         row.targets().enumerate().map(one).collect()
     }
 
     fn plain(&self, members: &Object) -> Vec<Fact> {
-        flat(members).into_iter().filter_map(|(key, value)| fact(&key, Some(&value))).collect()
+        flat(members)
+            .into_iter()
+            .filter_map(|(key, value)| fact(&key, Some(&value)))
+            .collect()
     }
 
     /// The event's own metadata, each value of which can be searched for.
@@ -158,24 +240,54 @@ impl Scene<'_> {
         let mut add = |label: &str, terms: Vec<Option<Term>>| {
             if let Some(terms) = terms.into_iter().collect::<Option<Vec<_>>>() {
                 let href = self.only(terms);
-                choices.push(Choice { label: label.to_owned(), note: String::new(), href, current: false });
+                choices.push(Choice {
+                    label: label.to_owned(),
+                    note: String::new(),
+                    href,
+                    current: false,
+                });
             }
         };
-        let is = |field: Field, value: Option<&str>| value.and_then(|value| Term::is(field, [value]).ok());
+        let is = |field: Field, value: Option<&str>| {
+            value.and_then(|value| Term::is(field, [value]).ok())
+        };
         let at = row.skeleton().occurred_at.as_micros();
-        let edge = |micros: i64| Timestamp::from_micros(micros).map(|time| time.to_string()).unwrap_or_default();
-        let around = format!("time:{}..{}", edge(at - AROUND_MICROS), edge(at + AROUND_MICROS));
-        let around = annals_event::Query::parse(&around).ok().and_then(|q| q.terms().first().cloned());
+        let edge = |micros: i64| {
+            Timestamp::from_micros(micros)
+                .map(|time| time.to_string())
+                .unwrap_or_default()
+        };
+        let around = format!(
+            "time:{}..{}",
+            edge(at - AROUND_MICROS),
+            edge(at + AROUND_MICROS)
+        );
+        let around = annals_event::Query::parse(&around)
+            .ok()
+            .and_then(|q| q.terms().first().cloned());
         let actor = is(Field::ActorId, row.actor_id());
         add("Same actor", vec![actor.clone()]);
         add("Same actor, one hour either way", vec![actor, around]);
-        add("Same session", vec![is(Field::Session, row.context("session_id"))]);
-        add("Same request", vec![is(Field::Request, row.context("request_id"))]);
-        add("Same act", vec![is(Field::Correlation, row.context("correlation_id"))]);
+        add(
+            "Same session",
+            vec![is(Field::Session, row.context("session_id"))],
+        );
+        add(
+            "Same request",
+            vec![is(Field::Request, row.context("request_id"))],
+        );
+        add(
+            "Same act",
+            vec![is(Field::Correlation, row.context("correlation_id"))],
+        );
         let target = row.target(0).and_then(|target| target.id);
         add("Same target", vec![is(Field::TargetId, target)]);
         if let Some(location) = row.context("location") {
-            let field = if location.parse::<std::net::IpAddr>().is_ok() { Field::Ip } else { Field::Location };
+            let field = if location.parse::<std::net::IpAddr>().is_ok() {
+                Field::Ip
+            } else {
+                Field::Location
+            };
             add("Same address", vec![is(field, Some(location))]);
         }
         choices
@@ -184,7 +296,13 @@ impl Scene<'_> {
 
 fn fact(label: &str, value: Option<&str>) -> Option<Fact> {
     let value = value.filter(|value| !value.is_empty())?;
-    Some(Fact { label: short(label, 80), value: short(value, VALUE), mono: false, pivot: None, note: None })
+    Some(Fact {
+        label: short(label, 80),
+        value: short(value, VALUE),
+        mono: false,
+        pivot: None,
+        note: None,
+    })
 }
 
 fn mono(fact: Fact) -> Fact {
@@ -237,7 +355,10 @@ fn diff(previous: Option<&Object>, next: Option<&Object>) -> Vec<Diff> {
     fields.sort();
     fields.dedup();
     let of = |pairs: &[(String, String)], field: &str| {
-        pairs.iter().find(|(key, _)| key == field).map(|(_, value)| short(value, VALUE))
+        pairs
+            .iter()
+            .find(|(key, _)| key == field)
+            .map(|(_, value)| short(value, VALUE))
     };
     let one = |field: &String| Diff {
         before: of(&before, field),
@@ -252,7 +373,11 @@ mod tests {
     use super::*;
 
     fn object(text: &str) -> Object {
-        Json::parse(text.as_bytes()).unwrap().as_object().unwrap().clone()
+        Json::parse(text.as_bytes())
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .clone()
     }
 
     #[test]
@@ -260,12 +385,18 @@ mod tests {
         let before = object(r#"{"role":"member","limits":{"seats":5},"old":true}"#);
         let after = object(r#"{"role":"admin","limits":{"seats":8},"tags":["a","b"]}"#);
         let found = diff(Some(&before), Some(&after));
-        let lines: Vec<_> = found.iter().map(|d| (d.field.as_str(), d.before.as_deref(), d.after.as_deref())).collect();
-        assert_eq!(lines, [
-            ("limits.seats", Some("5"), Some("8")),
-            ("old", Some("true"), None),
-            ("role", Some("member"), Some("admin")),
-            ("tags", None, Some(r#"["a","b"]"#)),
-        ]);
+        let lines: Vec<_> = found
+            .iter()
+            .map(|d| (d.field.as_str(), d.before.as_deref(), d.after.as_deref()))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ("limits.seats", Some("5"), Some("8")),
+                ("old", Some("true"), None),
+                ("role", Some("member"), Some("admin")),
+                ("tags", None, Some(r#"["a","b"]"#)),
+            ]
+        );
     }
 }

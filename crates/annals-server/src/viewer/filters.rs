@@ -18,12 +18,21 @@ use annals_event::Timestamp;
 const PRESETS: &[(&str, &str)] = &[
     ("Failed logins", "action:user.login_failed"),
     ("Everything that failed", "outcome:failure"),
-    ("Role and membership changes", "action:workspace.user_*,project.user_*"),
+    (
+        "Role and membership changes",
+        "action:workspace.user_*,project.user_*",
+    ),
     ("Deletions", "action:*deleted,*removed"),
     ("Exports and downloads", "action:*export*"),
     ("Integrations", "action:*integration*"),
-    ("Domain and invitation changes", "action:*domain_join*,*invit*"),
-    ("Changes to the audit log itself", "action:audit_log.* -action:audit_log.viewed"),
+    (
+        "Domain and invitation changes",
+        "action:*domain_join*,*invit*",
+    ),
+    (
+        "Changes to the audit log itself",
+        "action:audit_log.* -action:audit_log.viewed",
+    ),
 ];
 
 /// Spans of time that the pill offers.
@@ -70,7 +79,11 @@ impl Filters<'_> {
 
     /// All filters in words, for headings: `Event is User Login Failed, Time is in the last 7 days`.
     pub(crate) fn in_words(&self) -> String {
-        let labels = self.query.terms().iter().map(|term| term.label(self.catalogue));
+        let labels = self
+            .query
+            .terms()
+            .iter()
+            .map(|term| term.label(self.catalogue));
         short(&labels.collect::<Vec<_>>().join(", "), 160)
     }
 
@@ -97,14 +110,30 @@ impl Filters<'_> {
             },
         };
         let (from, to) = current.and_then(|c| c.split_once("..")).unwrap_or_default();
-        let day = |text: &str| if text.len() == 10 { text.to_owned() } else { String::new() };
-        TimePill { label, on: current.is_some(), choices, from: day(from), to: day(to), zone: zone.label(now) }
+        let day = |text: &str| {
+            if text.len() == 10 {
+                text.to_owned()
+            } else {
+                String::new()
+            }
+        };
+        TimePill {
+            label,
+            on: current.is_some(),
+            choices,
+            from: day(from),
+            to: day(to),
+            zone: zone.label(now),
+        }
     }
 
     pub(crate) fn events(&self) -> EventPill {
         let chosen = self.query.chosen(&Field::Action);
         let groups = Category::ALL.into_iter().filter_map(|category| {
-            let entries = self.catalogue.all().filter(|entry| entry.category == category);
+            let entries = self
+                .catalogue
+                .all()
+                .filter(|entry| entry.category == category);
             let events = entries.map(|entry| EventChoice {
                 action: entry.action.to_owned(),
                 name: entry.display_name.to_owned(),
@@ -130,14 +159,25 @@ impl Filters<'_> {
             [one] => short(&self.catalogue.display_name(one), HEADING),
             many => format!("{} events", many.len()),
         };
-        EventPill { on: label != "Event", label, groups: groups.collect() }
+        EventPill {
+            on: label != "Event",
+            label,
+            groups: groups.collect(),
+        }
     }
 
     /// Actor, target and address: what is typed, and what kinds there are.
     pub(crate) fn texts(&self) -> Vec<TextPill> {
-        let text = |about: &str, name, prompt, hint, field: &Field, kinds: Option<(&Field, &[(&str, &str)])>| {
+        let text = |about: &str,
+                    name,
+                    prompt,
+                    hint,
+                    field: &Field,
+                    kinds: Option<(&Field, &[(&str, &str)])>| {
             let value = self.query.chosen(field).join(",");
-            let kind = kinds.map(|(field, _)| self.query.chosen(field)).unwrap_or_default();
+            let kind = kinds
+                .map(|(field, _)| self.query.chosen(field))
+                .unwrap_or_default();
             let choices = kinds.map_or_else(Vec::new, |(field, kinds)| {
                 let any = Choice {
                     label: "Any kind".to_owned(),
@@ -153,9 +193,17 @@ impl Filters<'_> {
                 };
                 std::iter::once(any).chain(kinds.iter().map(one)).collect()
             });
-            let shown: Vec<_> = [value.as_str()].into_iter().chain(kind.iter().map(String::as_str)).filter(|v| !v.is_empty()).collect();
+            let shown: Vec<_> = [value.as_str()]
+                .into_iter()
+                .chain(kind.iter().map(String::as_str))
+                .filter(|v| !v.is_empty())
+                .collect();
             TextPill {
-                label: if shown.is_empty() { about.to_owned() } else { format!("{about}: {}", short(&shown.join(", "), HEADING)) },
+                label: if shown.is_empty() {
+                    about.to_owned()
+                } else {
+                    format!("{about}: {}", short(&shown.join(", "), HEADING))
+                },
                 on: !shown.is_empty(),
                 field: name,
                 prompt,
@@ -169,16 +217,19 @@ impl Filters<'_> {
                 "Actor",
                 "actor",
                 "Name, e-mail address or id",
-                "A * stands for anything: ana*, *@example.com.",
+                "A part is enough. A * stands for anything: *@example.com.",
                 &Field::Actor,
-                Some((&Field::ActorType, &[
-                    ("People", "user"),
-                    ("API keys and tokens", "api_*"),
-                    ("Integrations", "integration"),
-                    ("Support staff", "support"),
-                    ("System", "system"),
-                    ("Not signed in", "unauthenticated"),
-                ])),
+                Some((
+                    &Field::ActorType,
+                    &[
+                        ("People", "user"),
+                        ("API keys and tokens", "api_*"),
+                        ("Integrations", "integration"),
+                        ("Support staff", "support"),
+                        ("System", "system"),
+                        ("Not signed in", "unauthenticated"),
+                    ],
+                )),
             ),
             text(
                 "Target",
@@ -186,13 +237,16 @@ impl Filters<'_> {
                 "Name, e-mail address or id",
                 "What it was done to: a person, a project, an issue.",
                 &Field::Target,
-                Some((&Field::TargetType, &[
-                    ("People", "user"),
-                    ("Issues", "issue"),
-                    ("Comments", "comment"),
-                    ("Projects", "project"),
-                    ("Workspace", "workspace"),
-                ])),
+                Some((
+                    &Field::TargetType,
+                    &[
+                        ("People", "user"),
+                        ("Issues", "issue"),
+                        ("Comments", "comment"),
+                        ("Projects", "project"),
+                        ("Workspace", "workspace"),
+                    ],
+                )),
             ),
             text(
                 "Address",
@@ -238,7 +292,11 @@ impl Filters<'_> {
             href: self.address.searching(*query).href(),
             current: text == *query,
         });
-        LinkPill { label: "Presets".to_owned(), on: false, choices: choices.collect() }
+        LinkPill {
+            label: "Presets".to_owned(),
+            on: false,
+            choices: choices.collect(),
+        }
     }
 
     /// Less narrow queries, for when nothing matches: each drops one filter.
@@ -271,7 +329,11 @@ pub(crate) fn zone_pill(address: &Address, zone: &Zone, now: Timestamp) -> ZoneP
     let choice = |name: &str, label: String| Choice {
         label,
         note: name.to_owned(),
-        href: Address { zone: Some(name.to_owned()).filter(|n| n != "UTC"), ..address.clone() }.href(),
+        href: Address {
+            zone: Some(name.to_owned()).filter(|n| n != "UTC"),
+            ..address.clone()
+        }
+        .href(),
         current: zone.name() == name,
     };
     let mut choices = vec![choice("UTC", "UTC".to_owned())];
@@ -292,8 +354,15 @@ fn term(field: &Field, value: &str) -> Result<Term, QueryError> {
     let name = field.name();
     let one = |text: String| Query::parse(&text).ok().filter(|q| q.terms().len() == 1);
     let plain = one(format!("{name}:{value}"));
-    let quoted = || one(format!("{name}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")));
-    let found = plain.filter(|q| q.terms()[0].field() == Some(field)).or_else(quoted);
+    let quoted = || {
+        one(format!(
+            "{name}:\"{}\"",
+            value.replace('\\', "\\\\").replace('"', "\\\"")
+        ))
+    };
+    let found = plain
+        .filter(|q| q.terms()[0].field() == Some(field))
+        .or_else(quoted);
     match found.and_then(|query| query.terms().first().cloned()) {
         Some(term) => Ok(term),
         None => Term::is(field.clone(), [value]),
@@ -304,34 +373,60 @@ fn term(field: &Field, value: &str) -> Result<Term, QueryError> {
 pub(crate) fn apply(address: &Address, pairs: &[(String, String)]) -> Result<Address, QueryError> {
     let get = |name: &str| {
         let found = pairs.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        found
+            .map(|(_, value)| value.trim())
+            .filter(|value| !value.is_empty())
     };
     let set = get("set").unwrap_or_default();
     if set == "zone" {
         let zone = get("zone").filter(|name| *name != "UTC").map(str::to_owned);
-        return Ok(Address { zone, ..address.clone() });
+        return Ok(Address {
+            zone,
+            ..address.clone()
+        });
     }
     let query = Query::parse(&address.query)?;
     let query = match set {
         "time" => {
             let term = match (get("from"), get("to")) {
                 (None, None) => None,
-                (from, to) => Some(term(&Field::Time, &format!("{}..{}", from.unwrap_or_default(), to.unwrap_or_default()))?),
+                (from, to) => Some(term(
+                    &Field::Time,
+                    &format!("{}..{}", from.unwrap_or_default(), to.unwrap_or_default()),
+                )?),
             };
             query.choosing(&Field::Time, term)
         }
         "action" => {
-            let chosen = pairs.iter().filter(|(n, _)| n == "v").map(|(_, value)| value.as_str());
+            let chosen = pairs
+                .iter()
+                .filter(|(n, _)| n == "v")
+                .map(|(_, value)| value.as_str());
             let chosen: Vec<_> = chosen.filter(|v| !v.is_empty()).collect();
-            let term = if chosen.is_empty() { None } else { Some(Term::is(Field::Action, chosen)?) };
-            query.choosing(&Field::Category, None).choosing(&Field::Action, term)
+            let term = if chosen.is_empty() {
+                None
+            } else {
+                Some(Term::is(Field::Action, chosen)?)
+            };
+            query
+                .choosing(&Field::Category, None)
+                .choosing(&Field::Action, term)
         }
-        "actor" => choose(query, &Field::Actor, get("v"))?,
-        "target" => choose(query, &Field::Target, get("v"))?,
+        "actor" => choose(query, &Field::Actor, get("v").map(anywhere).as_deref())?,
+        "target" => choose(query, &Field::Target, get("v").map(anywhere).as_deref())?,
         "ip" => choose(query, &Field::Ip, get("v"))?,
         _ => query,
     };
     Ok(address.searching(query.to_string()))
+}
+
+/// Who types a part of a name means every name with it; who writes a list, a star or quotes knows the
+/// language.
+fn anywhere(value: &str) -> String {
+    if value.contains(['*', ',', '"']) {
+        return value.to_owned();
+    }
+    format!("*\"{}\"*", value.replace('\\', "\\\\"))
 }
 
 fn choose(query: Query, field: &Field, value: Option<&str>) -> Result<Query, QueryError> {
@@ -344,24 +439,53 @@ mod tests {
     use super::*;
 
     fn applied(query: &str, pairs: &[(&str, &str)]) -> String {
-        let address = Address { query: query.to_owned(), ..Address::new("o") };
-        let pairs: Vec<_> = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let address = Address {
+            query: query.to_owned(),
+            ..Address::new("o")
+        };
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect();
         apply(&address, &pairs).unwrap().query
     }
 
     #[test]
     fn a_form_replaces_its_own_terms_and_no_others() {
         let query = "actor:ana -action:user.login action:issue.created";
-        let chosen = [("set", "action"), ("v", "user.logout"), ("v", "issue.deleted")];
-        assert_eq!(applied(query, &chosen), "actor:ana -action:user.login action:user.logout,issue.deleted");
-        assert_eq!(applied(query, &[("set", "action")]), "actor:ana -action:user.login");
-        assert_eq!(applied(query, &[("set", "actor"), ("v", "")]), "-action:user.login action:issue.created");
+        let chosen = [
+            ("set", "action"),
+            ("v", "user.logout"),
+            ("v", "issue.deleted"),
+        ];
+        assert_eq!(
+            applied(query, &chosen),
+            "actor:ana -action:user.login action:user.logout,issue.deleted"
+        );
+        assert_eq!(
+            applied(query, &[("set", "action")]),
+            "actor:ana -action:user.login"
+        );
+        assert_eq!(
+            applied(query, &[("set", "actor"), ("v", "")]),
+            "-action:user.login action:issue.created"
+        );
     }
 
     #[test]
     fn what_is_typed_into_a_form_is_a_value_whatever_it_looks_like() {
-        assert_eq!(applied("", &[("set", "actor"), ("v", "Ana Ruiz")]), "actor:\"Ana Ruiz\"");
-        assert_eq!(applied("", &[("set", "actor"), ("v", "*@example.com")]), "actor:*@example.com");
+        assert_eq!(
+            applied("", &[("set", "actor"), ("v", "Ana Ruiz")]),
+            "actor:*\"Ana Ruiz\"*"
+        );
+        assert_eq!(
+            applied("", &[("set", "actor"), ("v", "ana")]),
+            "actor:*ana*"
+        );
+        assert_eq!(
+            applied("", &[("set", "actor"), ("v", "*@example.com")]),
+            "actor:*@example.com"
+        );
         for odd in ["a\"b", "-x", "action:y z", "\\", "(", "OR"] {
             let query = Query::parse(&applied("", &[("set", "target"), ("v", odd)])).unwrap();
             assert_eq!(query.terms().len(), 1, "{odd}");
@@ -371,9 +495,19 @@ mod tests {
 
     #[test]
     fn days_include_the_last_one() {
-        let pairs = [("set", "time"), ("from", "2026-11-01"), ("to", "2026-11-22")];
-        assert_eq!(applied("outcome:failure", &pairs), "outcome:failure time:2026-11-01..2026-11-22");
-        assert_eq!(applied("", &[("set", "time"), ("from", "2026-11-01")]), "time:2026-11-01..");
+        let pairs = [
+            ("set", "time"),
+            ("from", "2026-11-01"),
+            ("to", "2026-11-22"),
+        ];
+        assert_eq!(
+            applied("outcome:failure", &pairs),
+            "outcome:failure time:2026-11-01..2026-11-22"
+        );
+        assert_eq!(
+            applied("", &[("set", "time"), ("from", "2026-11-01")]),
+            "time:2026-11-01.."
+        );
     }
 
     #[test]
@@ -390,14 +524,25 @@ mod tests {
     fn every_link_of_every_pill_leads_to_a_query_that_reads() {
         let address = Address::new("o");
         let query = Query::parse("actor:ana outcome:failure time:-7d").unwrap();
-        let filters = Filters { query: &query, address: &address, catalogue: Catalogue::builtin() };
+        let filters = Filters {
+            query: &query,
+            address: &address,
+            catalogue: Catalogue::builtin(),
+        };
         let mut links: Vec<String> = filters.chips().into_iter().map(|c| c.remove).collect();
         links.extend(filters.outcomes().choices.into_iter().map(|c| c.href));
-        links.extend(filters.texts().into_iter().flat_map(|t| t.choices).map(|c| c.href));
+        links.extend(
+            filters
+                .texts()
+                .into_iter()
+                .flat_map(|t| t.choices)
+                .map(|c| c.href),
+        );
         links.extend(filters.events().groups.into_iter().map(|g| g.all));
         for href in links {
             let uri: axum::http::Uri = href.parse().unwrap();
-            let axum::extract::Query(pairs) = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap();
+            let axum::extract::Query(pairs) =
+                axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).unwrap();
             Query::parse(&Address::read("o", &pairs).query).unwrap();
         }
     }

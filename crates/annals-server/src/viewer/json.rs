@@ -45,7 +45,10 @@ fn plain(value: &Json, out: &mut String) {
     let mut text = String::new();
     value.write_canonical(&mut text);
     for c in text.chars() {
-        if super::visible::visible(c.encode_utf8(&mut [0; 4]), false).chars().eq([c]) {
+        if super::visible::visible(c.encode_utf8(&mut [0; 4]), false)
+            .chars()
+            .eq([c])
+        {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -64,8 +67,14 @@ mod tests {
         let text = "{\"a\":[1,{\"b\":\"x\u{202E}y\"},[]],\"c\":{},\"k\\n\":\"<script>\"}";
         let value = Json::parse(text.as_bytes()).unwrap();
         let shown = indented(&value);
-        assert!(!shown.contains('\u{202E}') && shown.contains("\\u202e"), "{shown}");
-        assert!(shown.starts_with("{\n  \"a\": [\n    1,\n    {\n"), "{shown}");
+        assert!(
+            !shown.contains('\u{202E}') && shown.contains("\\u202e"),
+            "{shown}"
+        );
+        assert!(
+            shown.starts_with("{\n  \"a\": [\n    1,\n    {\n"),
+            "{shown}"
+        );
         assert_eq!(Json::parse(shown.as_bytes()).unwrap(), value);
     }
 }

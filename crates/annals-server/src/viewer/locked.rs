@@ -15,12 +15,84 @@ use annals_store::Entitlement;
 
 /// A few rows of the example file, as the table would show them.
 const SAMPLE: &[[&str; 11]] = &[
-    ["16:42:09", "Dana Whitfield", "dana@northwind.example · admin", "Changed the role of Bo Lindqvist from member to admin", "", "workspace.user_role_updated", "Bo Lindqvist", "user", "203.0.113.24", "Chrome · macOS", "user"],
-    ["16:38:52", "Not signed in", "as marek@northwind.example", "Failed to log in", "wrong password", "user.login_failed", "Marek Novák", "user", "198.51.100.77", "Firefox · Windows", "unauthenticated"],
-    ["15:12:30", "Priya Sharma", "priya@northwind.example · manager", "Requested an export of Website Relaunch", "", "project.export_requested", "Website Relaunch", "project", "203.0.113.51", "Safari · iPhone", "user"],
-    ["14:05:11", "Bo Lindqvist", "bo@northwind.example · member", "Changed the status of “Checkout button hidden” from Open to Resolved", "", "issue.status_updated", "Checkout button hidden", "issue", "203.0.113.24", "Edge · Windows", "user"],
-    ["11:20:47", "Dana Whitfield", "dana@northwind.example · admin", "Opened domain join for northwind.example", "", "workspace.domain_join_added", "northwind.example", "domain join", "203.0.113.24", "Chrome · macOS", "user"],
-    ["09:03:18", "Hélène Beaumont", "helene@northwind.example · guest", "Commented on “Logo is blurry”", "", "comment.published", "Logo is blurry", "comment", "2001:db8:4::17", "Chrome · Android", "user"],
+    [
+        "16:42:09",
+        "Dana Whitfield",
+        "dana@northwind.example · admin",
+        "Changed the role of Bo Lindqvist from member to admin",
+        "",
+        "workspace.user_role_updated",
+        "Bo Lindqvist",
+        "user",
+        "203.0.113.24",
+        "Chrome · macOS",
+        "user",
+    ],
+    [
+        "16:38:52",
+        "Not signed in",
+        "as marek@northwind.example",
+        "Failed to log in",
+        "wrong password",
+        "user.login_failed",
+        "Marek Novák",
+        "user",
+        "198.51.100.77",
+        "Firefox · Windows",
+        "unauthenticated",
+    ],
+    [
+        "15:12:30",
+        "Priya Sharma",
+        "priya@northwind.example · manager",
+        "Requested an export of Website Relaunch",
+        "",
+        "project.export_requested",
+        "Website Relaunch",
+        "project",
+        "203.0.113.51",
+        "Safari · iPhone",
+        "user",
+    ],
+    [
+        "14:05:11",
+        "Bo Lindqvist",
+        "bo@northwind.example · member",
+        "Changed the status of “Checkout button hidden” from Open to Resolved",
+        "",
+        "issue.status_updated",
+        "Checkout button hidden",
+        "issue",
+        "203.0.113.24",
+        "Edge · Windows",
+        "user",
+    ],
+    [
+        "11:20:47",
+        "Dana Whitfield",
+        "dana@northwind.example · admin",
+        "Opened domain join for northwind.example",
+        "",
+        "workspace.domain_join_added",
+        "northwind.example",
+        "domain join",
+        "203.0.113.24",
+        "Chrome · macOS",
+        "user",
+    ],
+    [
+        "09:03:18",
+        "Hélène Beaumont",
+        "helene@northwind.example · guest",
+        "Commented on “Logo is blurry”",
+        "",
+        "comment.published",
+        "Logo is blurry",
+        "comment",
+        "2001:db8:4::17",
+        "Chrome · Android",
+        "user",
+    ],
 ];
 
 /// The locked page.
@@ -35,9 +107,34 @@ pub(crate) fn page(app: &App, visitor: &Visitor, guest: &Guest, status: StatusCo
         (_, false, _) => "Recording is switched off for this workspace.".to_owned(),
     };
     let sample = SAMPLE.iter().map(|row| {
-        let [clock, name, detail, sentence, failed, action, target, target_type, address, agent, kind] = *row;
+        let [
+            clock,
+            name,
+            detail,
+            sentence,
+            failed,
+            action,
+            target,
+            target_type,
+            address,
+            agent,
+            kind,
+        ] = *row;
         let face = face(kind, name, None);
-        SampleRow { clock, day: "21 Nov 2026", face, name, detail, sentence, failed, action, target, target_type, address, agent }
+        SampleRow {
+            clock,
+            day: "21 Nov 2026",
+            face,
+            name,
+            detail,
+            sentence,
+            failed,
+            action,
+            target,
+            target_type,
+            address,
+            agent,
+        }
     });
     let page = LockedPage {
         shell: shell(visitor, guest, false, "Not enabled"),
@@ -50,17 +147,28 @@ pub(crate) fn page(app: &App, visitor: &Visitor, guest: &Guest, status: StatusCo
 }
 
 fn events(count: u64) -> String {
-    if count == 1 { "1 event".to_owned() } else { format!("{} events", grouped(count)) }
+    if count == 1 {
+        "1 event".to_owned()
+    } else {
+        format!("{} events", grouped(count))
+    }
 }
 
 /// The example file, for whoever may see the page.
-pub(crate) async fn example(State(app): State<App>, guest: Guest, Path(organization): Path<String>) -> Response {
+pub(crate) async fn example(
+    State(app): State<App>,
+    guest: Guest,
+    Path(organization): Path<String>,
+) -> Response {
     if let Err(stop) = portal::enter(&app, &guest, &organization).await {
         return stop.into_response();
     }
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"audit-logs-events-example.csv\""),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"audit-logs-events-example.csv\"",
+        ),
     ];
     let mut response = (headers, include_str!("../../assets/example.csv")).into_response();
     guard(&mut response, "'none'");

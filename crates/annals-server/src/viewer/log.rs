@@ -31,7 +31,9 @@ pub(crate) async fn page(
     RawQuery(query): RawQuery,
 ) -> Response {
     let pairs = pairs(query.as_deref());
-    show(&app, &guest, &organization, &pairs).await.unwrap_or_else(Stop::into_response)
+    show(&app, &guest, &organization, &pairs)
+        .await
+        .unwrap_or_else(Stop::into_response)
 }
 
 /// `/w/{organization}/audit-logs/filter`: puts what a form chose into the query.
@@ -60,13 +62,19 @@ pub(crate) async fn event(
     RawQuery(query): RawQuery,
 ) -> Response {
     let address = Address::read(&organization, &pairs(query.as_deref()));
-    show_event(&app, &guest, &address, &id).await.unwrap_or_else(Stop::into_response)
+    show_event(&app, &guest, &address, &id)
+        .await
+        .unwrap_or_else(Stop::into_response)
 }
 
 /// The parameters of an address. What cannot be read counts as not given.
 pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
-    let Ok(uri) = format!("/?{}", query.unwrap_or_default()).parse() else { return Vec::new() };
-    axum::extract::Query::try_from_uri(&uri).map(|query| query.0).unwrap_or_default()
+    let Ok(uri) = format!("/?{}", query.unwrap_or_default()).parse() else {
+        return Vec::new();
+    };
+    axum::extract::Query::try_from_uri(&uri)
+        .map(|query| query.0)
+        .unwrap_or_default()
 }
 
 /// What a page asks the store for, and what it got.
@@ -80,13 +88,25 @@ struct Asked {
     older: bool,
 }
 
-async fn show(app: &App, guest: &Guest, organization: &str, pairs: &[(String, String)]) -> Result<Response, Stop> {
+async fn show(
+    app: &App,
+    guest: &Guest,
+    organization: &str,
+    pairs: &[(String, String)],
+) -> Result<Response, Stop> {
     let visitor = reading(app, guest, organization, StatusCode::OK).await?;
     let mut address = Address::read(organization, pairs);
-    let zone = address.zone.as_deref().and_then(Zone::find).unwrap_or_else(Zone::utc);
+    let zone = address
+        .zone
+        .as_deref()
+        .and_then(Zone::find)
+        .unwrap_or_else(Zone::utc);
     address.zone = Some(zone.name().to_owned()).filter(|name| name != "UTC");
     let now = app.now();
-    let when = When { now, zone: zone.tz() };
+    let when = When {
+        now,
+        zone: zone.tz(),
+    };
 
     // A query that cannot be read keeps the results of the one before it.
     let typed = address.query.clone();
@@ -94,8 +114,12 @@ async fn show(app: &App, guest: &Guest, organization: &str, pairs: &[(String, St
     let (filter, query, trouble) = match read(&typed) {
         Ok((filter, query)) => (filter, query, None),
         Err(error) => {
-            let was = pairs.iter().find(|(name, _)| name == "was").map_or("", |(_, was)| was.as_str());
-            let (filter, query) = read(was).unwrap_or_else(|_| (Filter::everything(), Query::default()));
+            let was = pairs
+                .iter()
+                .find(|(name, _)| name == "was")
+                .map_or("", |(_, was)| was.as_str());
+            let (filter, query) =
+                read(was).unwrap_or_else(|_| (Filter::everything(), Query::default()));
             address.query = query.to_string();
             address.as_of = None;
             let trouble = trouble(&address, &typed, &error, &query);
@@ -107,14 +131,27 @@ async fn show(app: &App, guest: &Guest, organization: &str, pairs: &[(String, St
     let as_of = address.as_of.map_or(size, |as_of| as_of.min(size));
     let deadline = app.search_deadline();
     let (log, wanted) = (visitor.log.clone(), address.clone());
-    let asked = app.reading(move || ask(&log, filter, &wanted, as_of, deadline)).await.map_err(failing(app, guest))?;
+    let asked = app
+        .reading(move || ask(&log, filter, &wanted, as_of, deadline))
+        .await
+        .map_err(failing(app, guest))?;
     if address.after.is_some() && !asked.newer {
         // The newest page is always the same one, whichever way it was reached.
         address.after = None;
         address.skipped = 0;
     }
-    let fixed = Address { as_of: Some(asked.as_of), ..address.clone() };
-    let scene = Scene { catalogue: app.catalogue(), query: &query, address: &fixed, zone: &zone, now, as_of: asked.as_of };
+    let fixed = Address {
+        as_of: Some(asked.as_of),
+        ..address.clone()
+    };
+    let scene = Scene {
+        catalogue: app.catalogue(),
+        query: &query,
+        address: &fixed,
+        zone: &zone,
+        now,
+        as_of: asked.as_of,
+    };
 
     let open = match &address.event {
         Some(id) => find(app, guest, &visitor, id, asked.as_of).await?,
@@ -124,7 +161,21 @@ async fn show(app: &App, guest: &Guest, organization: &str, pairs: &[(String, St
         Some((row, proof)) => Some(whole(&scene, &visitor, row, proof, false)),
         None => None,
     };
-    let page = fill(app, guest, &visitor, Filling { scene: &scene, address: &address, fixed: &fixed, typed, trouble, asked: &asked, size, e });
+    let page = fill(
+        app,
+        guest,
+        &visitor,
+        Filling {
+            scene: &scene,
+            address: &address,
+            fixed: &fixed,
+            typed,
+            trouble,
+            asked: &asked,
+            size,
+            e,
+        },
+    );
     Ok(render(app, &visitor, StatusCode::OK, &page))
 }
 
@@ -152,7 +203,15 @@ fn ask(
             let count = log.search(&search(Order::Desc, None, 0, COUNT))?.count;
             let mut rows = up.rows;
             rows.reverse();
-            return Ok(Asked { filter, rows, as_of, count, partial: None, newer: true, older: true });
+            return Ok(Asked {
+                filter,
+                rows,
+                as_of,
+                count,
+                partial: None,
+                newer: true,
+                older: true,
+            });
         }
     }
     let before = address.before.filter(|_| address.after.is_none());
@@ -180,41 +239,90 @@ async fn find(
         return Ok(None);
     }
     let (log, id) = (visitor.log.clone(), id.to_owned());
-    let download = visitor.may_download().then(|| {
-        Address { event: Some(id.clone()), as_of: Some(as_of), ..Address::new(log.id()) }
+    let download = visitor.may_download().then(|| Address {
+        event: Some(id.clone()),
+        as_of: Some(as_of),
+        ..Address::new(log.id())
     });
     let read = move || {
-        let Some(row) = log.row_by_id(&id)? else { return Ok(None) };
+        let Some(row) = log.row_by_id(&id)? else {
+            return Ok(None);
+        };
         // An event that came after the page was fixed is proven against the log as it is now.
-        let as_of = if row.position < as_of { as_of } else { log.size() };
-        let href = download.map(|address| format!(
-            "{}/download.proof?e={}&as_of={as_of}", address.root(), super::encode(&id)
-        ));
+        let as_of = if row.position < as_of {
+            as_of
+        } else {
+            log.size()
+        };
+        let href = download.map(|address| {
+            format!(
+                "{}/download.proof?e={}&as_of={as_of}",
+                address.root(),
+                super::encode(&id)
+            )
+        });
         let proof = proof::check(&log, &row, as_of, href)?;
         Ok(Some((row, proof)))
     };
     app.reading(read).await.map_err(failing(app, guest))
 }
 
-fn whole(scene: &Scene<'_>, visitor: &Visitor, row: &Row, proof: &super::pages::ProofView, raw_open: bool) -> EventView {
+fn whole(
+    scene: &Scene<'_>,
+    visitor: &Visitor,
+    row: &Row,
+    proof: &super::pages::ProofView,
+    raw_open: bool,
+) -> EventView {
     let text = annals_event::export_line(&visitor.organization.id, row);
     let raw = Json::parse(text.as_bytes()).unwrap_or(Json::String(text));
-    scene.event(row, Whole { proof: proof.clone(), raw, raw_open })
+    scene.event(
+        row,
+        Whole {
+            proof: proof.clone(),
+            raw,
+            raw_open,
+        },
+    )
 }
 
-async fn show_event(app: &App, guest: &Guest, address: &Address, id: &str) -> Result<Response, Stop> {
+async fn show_event(
+    app: &App,
+    guest: &Guest,
+    address: &Address,
+    id: &str,
+) -> Result<Response, Stop> {
     let visitor = reading(app, guest, &address.organization, StatusCode::OK).await?;
-    let zone = address.zone.as_deref().and_then(Zone::find).unwrap_or_else(Zone::utc);
+    let zone = address
+        .zone
+        .as_deref()
+        .and_then(Zone::find)
+        .unwrap_or_else(Zone::utc);
     let as_of = visitor.log.size();
     let Some((row, proof)) = find(app, guest, &visitor, id, as_of).await? else {
         return Err(message::no_event(app, guest, &address.root()));
     };
-    let address = Address { zone: address.zone.clone(), embed: address.embed, ..Address::new(&address.organization) };
+    let address = Address {
+        zone: address.zone.clone(),
+        embed: address.embed,
+        ..Address::new(&address.organization)
+    };
     let query = Query::default();
-    let scene = Scene { catalogue: app.catalogue(), query: &query, address: &address, zone: &zone, now: app.now(), as_of };
+    let scene = Scene {
+        catalogue: app.catalogue(),
+        query: &query,
+        address: &address,
+        zone: &zone,
+        now: app.now(),
+        as_of,
+    };
     let mut e = whole(&scene, &visitor, &row, &proof, true);
     e.link = shared_link(app, &visitor, &e.link);
-    let page = EventPage { shell: shell(&visitor, guest, address.embed, &e.headline), back: address.href(), e };
+    let page = EventPage {
+        shell: shell(&visitor, guest, address.embed, &e.headline),
+        back: address.href(),
+        e,
+    };
     Ok(render(app, &visitor, StatusCode::OK, &page))
 }
 
@@ -230,15 +338,38 @@ struct Filling<'a> {
 }
 
 fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) -> LogPage {
-    let Filling { scene, address, fixed, typed, trouble, asked, size, mut e } = f;
-    let filters = Filters { query: scene.query, address, catalogue: scene.catalogue };
+    let Filling {
+        scene,
+        address,
+        fixed,
+        typed,
+        trouble,
+        asked,
+        size,
+        mut e,
+    } = f;
+    let filters = Filters {
+        query: scene.query,
+        address,
+        catalogue: scene.catalogue,
+    };
     let rows: Vec<_> = asked.rows.iter().map(|row| scene.row(row)).collect();
     let words = filters.in_words();
     let count = counted(asked.count);
-    let what = if words.is_empty() { "everything that is kept".to_owned() } else { words.clone() };
+    let what = if words.is_empty() {
+        "everything that is kept".to_owned()
+    } else {
+        words.clone()
+    };
     let about = match visitor.organization.retention.in_force(scene.now) {
-        Some(days) => format!("Who did what in {}, and when. Kept for {days} days.", visible(&visitor.organization.name, false)),
-        None => format!("Who did what in {}, and when. Kept for ever.", visible(&visitor.organization.name, false)),
+        Some(days) => format!(
+            "Who did what in {}, and when. Kept for {days} days.",
+            visible(&visitor.organization.name, false)
+        ),
+        None => format!(
+            "Who did what in {}, and when. Kept for ever.",
+            visible(&visitor.organization.name, false)
+        ),
     };
     let title = match (&e, words.is_empty()) {
         (Some(e), _) => short(&e.headline, 80),
@@ -351,7 +482,14 @@ fn nothing(filters: &Filters<'_>, size: u64, words: &str, visitor: &Visitor) -> 
 fn pager(fixed: &Address, asked: &Asked, count: &str) -> Pager {
     let shown = asked.rows.len() as u64;
     let page = |before: Option<u64>, after: Option<u64>, skipped: u64| {
-        Address { before, after, skipped, event: None, ..fixed.clone() }.href()
+        Address {
+            before,
+            after,
+            skipped,
+            event: None,
+            ..fixed.clone()
+        }
+        .href()
     };
     let last = asked.rows.last().map(|row| row.position);
     let first = asked.rows.first().map(|row| row.position);
@@ -359,18 +497,35 @@ fn pager(fixed: &Address, asked: &Asked, count: &str) -> Pager {
     let says = if shown == 0 {
         String::new()
     } else {
-        format!("{}–{} of {}", grouped(skipped + 1), grouped(skipped + shown), count.to_lowercase())
+        format!(
+            "{}–{} of {}",
+            grouped(skipped + 1),
+            grouped(skipped + shown),
+            count.to_lowercase()
+        )
     };
     Pager {
-        newer: first.filter(|_| asked.newer).map(|first| page(None, Some(first), skipped.saturating_sub(fixed.rows as u64))),
-        older: last.filter(|_| asked.older).map(|last| page(Some(last), None, skipped + shown)),
+        newer: first
+            .filter(|_| asked.newer)
+            .map(|first| page(None, Some(first), skipped.saturating_sub(fixed.rows as u64))),
+        older: last
+            .filter(|_| asked.older)
+            .map(|last| page(Some(last), None, skipped + shown)),
         says,
         sizes: SIZES
             .into_iter()
             .map(|size| Choice {
                 label: size.to_string(),
                 note: String::new(),
-                href: Address { rows: size, before: None, after: None, skipped: 0, event: None, ..fixed.clone() }.href(),
+                href: Address {
+                    rows: size,
+                    before: None,
+                    after: None,
+                    skipped: 0,
+                    event: None,
+                    ..fixed.clone()
+                }
+                .href(),
                 current: size == fixed.rows,
             })
             .collect(),
@@ -382,12 +537,31 @@ fn beside(fixed: &Address, asked: &Asked, e: &EventView) -> Drawer {
     let at = asked.rows.iter().position(|row| row.position == e.position);
     let open = |row: &Row| {
         let id = row.skeleton().id.clone();
-        format!("{}#p{}", Address { event: Some(id), ..fixed.clone() }.href(), row.position)
+        format!(
+            "{}#p{}",
+            Address {
+                event: Some(id),
+                ..fixed.clone()
+            }
+            .href(),
+            row.position
+        )
     };
     let id = fixed.event.clone().unwrap_or_default();
     Drawer {
-        close: format!("{}#p{}", Address { event: None, ..fixed.clone() }.href(), e.position),
-        newer: at.and_then(|at| at.checked_sub(1)).and_then(|at| asked.rows.get(at)).map(open),
+        close: format!(
+            "{}#p{}",
+            Address {
+                event: None,
+                ..fixed.clone()
+            }
+            .href(),
+            e.position
+        ),
+        newer: at
+            .and_then(|at| at.checked_sub(1))
+            .and_then(|at| asked.rows.get(at))
+            .map(open),
         older: at.and_then(|at| asked.rows.get(at + 1)).map(open),
         page: fixed.event_page(&id),
     }
@@ -399,21 +573,35 @@ fn trouble(address: &Address, typed: &str, error: &QueryError, shown: &Query) ->
     let before: String = typed.chars().take(column - 1).collect();
     let rest: Vec<char> = typed.chars().skip(column - 1).collect();
     // The word that starts there, or a blank where the text ends.
-    let word = rest.iter().position(|c| c.is_whitespace() || *c == ':').unwrap_or(rest.len()).max(usize::from(!rest.is_empty()));
+    let word = rest
+        .iter()
+        .position(|c| c.is_whitespace() || *c == ':')
+        .unwrap_or(rest.len())
+        .max(usize::from(!rest.is_empty()));
     let at: String = rest[..word].iter().collect();
     let after: String = rest[word..].iter().collect();
     let suggestion = error.suggestion.as_ref().map(|suggestion| Choice {
         label: short(suggestion, 200),
         note: String::new(),
-        href: address.searching(format!("{before}{suggestion}{after}")).href(),
+        href: address
+            .searching(format!("{before}{suggestion}{after}"))
+            .href(),
         current: false,
     });
-    let shown = if shown.is_empty() { "Below are all events." } else { "Below are the results of the query before." };
+    let shown = if shown.is_empty() {
+        "Below are all events."
+    } else {
+        "Below are the results of the query before."
+    };
     Trouble {
         message: visible(&error.message, false).into_owned(),
         column,
         before: short(&before, 300),
-        at: if at.is_empty() { "\u{a0}".to_owned() } else { short(&at, 300) },
+        at: if at.is_empty() {
+            "\u{a0}".to_owned()
+        } else {
+            short(&at, 300)
+        },
         after: short(&after, 300),
         suggestion,
         shown: shown.to_owned(),

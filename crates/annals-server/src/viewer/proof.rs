@@ -8,12 +8,20 @@ use super::pages::ProofView;
 use super::row::grouped;
 
 /// Rebuilds the entry, follows its path to the root, and reports. Reads from the disk.
-pub(crate) fn check(log: &Log, row: &Row, as_of: u64, download: Option<String>) -> Result<ProofView, StoreError> {
+pub(crate) fn check(
+    log: &Log,
+    row: &Row,
+    as_of: u64,
+    download: Option<String>,
+) -> Result<ProofView, StoreError> {
     let checkpoint = log.checkpoint_at(as_of)?;
-    let leaf = log.entry(row.position)?.map(|entry| leaf_hash(entry.as_bytes()));
+    let leaf = log
+        .entry(row.position)?
+        .map(|entry| leaf_hash(entry.as_bytes()));
     let path = log.inclusion(row.position, as_of)?;
     let root = log.root_at(as_of)?;
-    let good = leaf.is_some_and(|leaf| verify_inclusion(&leaf, row.position, as_of, &path, &root).is_ok());
+    let good =
+        leaf.is_some_and(|leaf| verify_inclusion(&leaf, row.position, as_of, &path, &root).is_ok());
     let size = grouped(as_of);
     let (word, sentence) = if good {
         (
@@ -37,7 +45,9 @@ pub(crate) fn check(log: &Log, row: &Row, as_of: u64, download: Option<String>) 
         word: word.to_owned(),
         sentence,
         log: log.name().to_owned(),
-        leaf: leaf.map(|leaf| leaf.iter().map(|b| format!("{b:02x}")).collect()).unwrap_or_default(),
+        leaf: leaf
+            .map(|leaf| leaf.iter().map(|b| format!("{b:02x}")).collect())
+            .unwrap_or_default(),
         vkey: log.verifier_key(),
         checkpoint,
         download,

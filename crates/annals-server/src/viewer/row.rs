@@ -29,7 +29,11 @@ impl Scene<'_> {
     /// The menu of a value: the same query with it, and without.
     pub(crate) fn pivot(&self, about: &'static str, field: Field, value: &str) -> Option<Pivot> {
         let term = Term::is(field, [value]).ok()?;
-        let href = |term: Term| self.address.searching(self.query.clone().with(term).to_string()).href();
+        let href = |term: Term| {
+            self.address
+                .searching(self.query.clone().with(term).to_string())
+                .href()
+        };
         Some(Pivot {
             about,
             value: short(value, CELL),
@@ -40,19 +44,27 @@ impl Scene<'_> {
 
     /// The page that looks for nothing but this, over all that is kept.
     pub(crate) fn only(&self, terms: Vec<Term>) -> String {
-        self.address.searching(Query::from(terms).to_string()).href()
+        self.address
+            .searching(Query::from(terms).to_string())
+            .href()
     }
 
     pub(crate) fn row(&self, row: &Row) -> RowView {
         let skeleton = row.skeleton();
-        let open = Address { event: Some(skeleton.id.clone()), as_of: Some(self.as_of), ..self.address.clone() };
+        let open = Address {
+            event: Some(skeleton.id.clone()),
+            as_of: Some(self.as_of),
+            ..self.address.clone()
+        };
         let (actor, detail) = actor(row);
         let target = row.target(0).map(|target| {
             let name = target.name.or(target.email).or(target.id);
             TargetCell {
                 name: name.map_or_else(|| "Erased".to_owned(), |name| short(name, CELL)),
                 kind: kind_in_words(target.kind),
-                pivot: target.id.and_then(|id| self.pivot("Target", Field::TargetId, id)),
+                pivot: target
+                    .id
+                    .and_then(|id| self.pivot("Target", Field::TargetId, id)),
                 more: skeleton.targets.len() - 1,
             }
         });
@@ -64,7 +76,9 @@ impl Scene<'_> {
             time: self.zone.moment(skeleton.occurred_at, self.now),
             late: late(row),
             face: face(row.actor_type(), &actor, row.actor_id()),
-            actor_pivot: row.actor_id().and_then(|id| self.pivot("Actor", Field::ActorId, id)),
+            actor_pivot: row
+                .actor_id()
+                .and_then(|id| self.pivot("Actor", Field::ActorId, id)),
             actor,
             actor_detail: detail,
             sentence: short(&sentence(self.catalogue, row), SENTENCE),
@@ -81,12 +95,13 @@ impl Scene<'_> {
 
     pub(crate) fn action_pivot(&self, action: &str) -> Pivot {
         // An action is a name, which its field always takes.
-        self.pivot("Event", Field::Action, action).unwrap_or_else(|| Pivot {
-            about: "Event",
-            value: action.to_owned(),
-            only: self.address.href(),
-            exclude: self.address.href(),
-        })
+        self.pivot("Event", Field::Action, action)
+            .unwrap_or_else(|| Pivot {
+                about: "Event",
+                value: action.to_owned(),
+                only: self.address.href(),
+                exclude: self.address.href(),
+            })
     }
 
     /// The menu of where an act came from.
@@ -100,7 +115,10 @@ impl Scene<'_> {
 
     fn from(&self, row: &Row) -> Option<FromCell> {
         let location = row.context("location");
-        let agent = row.context("user_agent").map(agent::family).unwrap_or_default();
+        let agent = row
+            .context("user_agent")
+            .map(agent::family)
+            .unwrap_or_default();
         let source = row.context("source");
         let address = location.or(source)?;
         Some(FromCell {
@@ -140,7 +158,10 @@ fn actor(row: &Row) -> (String, Vec<String>) {
         detail.push(kind_in_words(kind));
     }
     if let Some(party) = row.on_behalf_of() {
-        let who = party.get_str("name").or(party.get_str("email")).or(party.get_str("id"));
+        let who = party
+            .get_str("name")
+            .or(party.get_str("email"))
+            .or(party.get_str("id"));
         detail.extend(who.map(|who| format!("for {}", short(who, 40))));
     }
     (short(shown, CELL), detail)
@@ -168,8 +189,14 @@ pub(crate) fn failed(row: &Row) -> Option<String> {
     if row.outcome() != Outcome::Failure {
         return None;
     }
-    let reason = row.failure_reason().filter(|reason| *reason != annals_event::UNSPECIFIED);
-    Some(reason.map(|reason| short(&reason.replace('_', " "), 60)).unwrap_or_default())
+    let reason = row
+        .failure_reason()
+        .filter(|reason| *reason != annals_event::UNSPECIFIED);
+    Some(
+        reason
+            .map(|reason| short(&reason.replace('_', " "), 60))
+            .unwrap_or_default(),
+    )
 }
 
 /// What happened, without repeating who did it, which has a column of its own.
@@ -177,7 +204,10 @@ fn sentence(catalogue: &Catalogue, row: &Row) -> String {
     let whole = catalogue.sentence(row);
     let names = [row.actor_name(), row.actor_email(), row.actor_id()];
     for name in names.into_iter().flatten() {
-        if let Some(rest) = whole.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')) {
+        if let Some(rest) = whole
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix(' '))
+        {
             let mut letters = rest.chars();
             if let Some(first) = letters.next() {
                 return first.to_uppercase().chain(letters).collect();
@@ -190,7 +220,9 @@ fn sentence(catalogue: &Catalogue, row: &Row) -> String {
 /// Said where it was recorded much later than it happened.
 pub(crate) fn late(row: &Row) -> Option<String> {
     let micros = row.recorded_at.as_micros() - row.skeleton().occurred_at.as_micros();
-    let late = u64::try_from(micros).ok().filter(|_| micros > LATE_MICROS)?;
+    let late = u64::try_from(micros)
+        .ok()
+        .filter(|_| micros > LATE_MICROS)?;
     Some(format!("recorded {} later", span(late)))
 }
 
@@ -204,21 +236,41 @@ pub(crate) fn face(kind: &str, name: &str, id: Option<&str>) -> Face {
         _ => None,
     };
     if sign.is_some() {
-        return Face { text: String::new(), icon: sign, hue: "fx" };
+        return Face {
+            text: String::new(),
+            icon: sign,
+            hue: "fx",
+        };
     }
-    let words = name.split(|c: char| !c.is_alphanumeric()).filter_map(|word| word.chars().next());
+    let words = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter_map(|word| word.chars().next());
     let mut letters: Vec<char> = words.collect();
     if letters.len() > 2 {
         // First and last name.
         letters.drain(1..letters.len() - 1);
     }
-    let text: String = letters.into_iter().flat_map(char::to_uppercase).take(3).collect();
+    let text: String = letters
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .take(3)
+        .collect();
     if text.is_empty() {
-        return Face { text, icon: Some("person"), hue: "fx" };
+        return Face {
+            text,
+            icon: Some("person"),
+            hue: "fx",
+        };
     }
     const HUES: [&str; 8] = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"];
-    let sum = id.unwrap_or(name).bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
-    Face { text, icon: None, hue: HUES[(sum >> 3) as usize % HUES.len()] }
+    let sum = id.unwrap_or(name).bytes().fold(7u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
+    });
+    Face {
+        text,
+        icon: None,
+        hue: HUES[(sum >> 3) as usize % HUES.len()],
+    }
 }
 
 /// `1,284`.
@@ -240,7 +292,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_284, "1,284"), (1_000_000, "1,000,000")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_284, "1,284"),
+            (1_000_000, "1,000,000"),
+        ] {
             assert_eq!(grouped(number), text);
         }
     }

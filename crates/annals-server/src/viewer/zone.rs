@@ -27,7 +27,10 @@ pub(crate) struct Moment {
 impl Zone {
     /// Coordinated universal time.
     pub(crate) fn utc() -> Zone {
-        Zone { zone: TimeZone::UTC, name: "UTC".to_owned() }
+        Zone {
+            zone: TimeZone::UTC,
+            name: "UTC".to_owned(),
+        }
     }
 
     /// A zone by its name in the tz database, such as `Europe/Berlin`.
@@ -81,7 +84,13 @@ impl Zone {
         let iso = at.to_string();
         let Some(time) = jiff_time(at) else {
             // Outside of what calendars cover: the exact text says it best.
-            return Moment { clock: iso.clone(), day: String::new(), full: iso.clone(), iso, other: None };
+            return Moment {
+                clock: iso.clone(),
+                day: String::new(),
+                full: iso.clone(),
+                iso,
+                other: None,
+            };
         };
         let local = time.to_zoned(self.zone.clone());
         let seconds = local.strftime("%H:%M:%S").to_string();
@@ -89,18 +98,31 @@ impl Zone {
         let offset = offset_text(local.offset().seconds());
         let micros = at.as_micros().rem_euclid(1_000_000);
         let full = format!("{day}, {seconds}.{micros:06} {offset}");
-        let clock = if offset == self.offset(now) { seconds } else { format!("{seconds} {offset}") };
+        let clock = if offset == self.offset(now) {
+            seconds
+        } else {
+            format!("{seconds} {offset}")
+        };
         let other = (!self.is_utc()).then(|| {
             let utc = time.to_zoned(TimeZone::UTC);
             format!("{}.{micros:06} UTC", utc.strftime("%-d %b %Y, %H:%M:%S"))
         });
-        Moment { iso, clock, day, full, other }
+        Moment {
+            iso,
+            clock,
+            day,
+            full,
+            other,
+        }
     }
 
     /// The day that it is in this zone, `2026-11-22`.
     pub(crate) fn date(&self, at: Timestamp) -> String {
         match jiff_time(at) {
-            Some(time) => time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d").to_string(),
+            Some(time) => time
+                .to_zoned(self.zone.clone())
+                .strftime("%Y-%m-%d")
+                .to_string(),
             None => String::new(),
         }
     }
@@ -121,8 +143,12 @@ fn offset_text(seconds: i32) -> String {
 
 /// Words for a span of time, in its largest unit.
 pub(crate) fn span(micros: u64) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(86_400_000_000, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"), (1_000_000, "second")];
+    const UNITS: [(u64, &str); 4] = [
+        (86_400_000_000, "day"),
+        (3_600_000_000, "hour"),
+        (60_000_000, "minute"),
+        (1_000_000, "second"),
+    ];
     for (size, unit) in UNITS {
         if micros >= size {
             let n = micros / size;
@@ -134,18 +160,66 @@ pub(crate) fn span(micros: u64) -> String {
 
 /// Zones that the form offers; any other name can be typed.
 pub(crate) const OFFERED: &[&str] = &[
-    "UTC", "Africa/Cairo", "Africa/Johannesburg", "Africa/Lagos", "Africa/Nairobi", "America/Anchorage",
-    "America/Argentina/Buenos_Aires", "America/Bogota", "America/Chicago", "America/Denver",
-    "America/Halifax", "America/Los_Angeles", "America/Mexico_City", "America/New_York",
-    "America/Phoenix", "America/Sao_Paulo", "America/Toronto", "Asia/Bangkok", "Asia/Dhaka",
-    "Asia/Dubai", "Asia/Hong_Kong", "Asia/Jakarta", "Asia/Karachi", "Asia/Kathmandu", "Asia/Kolkata",
-    "Asia/Manila", "Asia/Seoul", "Asia/Shanghai", "Asia/Singapore", "Asia/Tashkent", "Asia/Tehran",
-    "Asia/Tokyo", "Atlantic/Reykjavik", "Australia/Adelaide", "Australia/Brisbane", "Australia/Perth",
-    "Australia/Sydney", "Europe/Amsterdam", "Europe/Athens", "Europe/Berlin", "Europe/Brussels",
-    "Europe/Dublin", "Europe/Helsinki", "Europe/Istanbul", "Europe/Kyiv", "Europe/Lisbon",
-    "Europe/London", "Europe/Madrid", "Europe/Moscow", "Europe/Oslo", "Europe/Paris", "Europe/Prague",
-    "Europe/Rome", "Europe/Stockholm", "Europe/Vienna", "Europe/Warsaw", "Europe/Zurich",
-    "Pacific/Apia", "Pacific/Auckland", "Pacific/Honolulu",
+    "UTC",
+    "Africa/Cairo",
+    "Africa/Johannesburg",
+    "Africa/Lagos",
+    "Africa/Nairobi",
+    "America/Anchorage",
+    "America/Argentina/Buenos_Aires",
+    "America/Bogota",
+    "America/Chicago",
+    "America/Denver",
+    "America/Halifax",
+    "America/Los_Angeles",
+    "America/Mexico_City",
+    "America/New_York",
+    "America/Phoenix",
+    "America/Sao_Paulo",
+    "America/Toronto",
+    "Asia/Bangkok",
+    "Asia/Dhaka",
+    "Asia/Dubai",
+    "Asia/Hong_Kong",
+    "Asia/Jakarta",
+    "Asia/Karachi",
+    "Asia/Kathmandu",
+    "Asia/Kolkata",
+    "Asia/Manila",
+    "Asia/Seoul",
+    "Asia/Shanghai",
+    "Asia/Singapore",
+    "Asia/Tashkent",
+    "Asia/Tehran",
+    "Asia/Tokyo",
+    "Atlantic/Reykjavik",
+    "Australia/Adelaide",
+    "Australia/Brisbane",
+    "Australia/Perth",
+    "Australia/Sydney",
+    "Europe/Amsterdam",
+    "Europe/Athens",
+    "Europe/Berlin",
+    "Europe/Brussels",
+    "Europe/Dublin",
+    "Europe/Helsinki",
+    "Europe/Istanbul",
+    "Europe/Kyiv",
+    "Europe/Lisbon",
+    "Europe/London",
+    "Europe/Madrid",
+    "Europe/Moscow",
+    "Europe/Oslo",
+    "Europe/Paris",
+    "Europe/Prague",
+    "Europe/Rome",
+    "Europe/Stockholm",
+    "Europe/Vienna",
+    "Europe/Warsaw",
+    "Europe/Zurich",
+    "Pacific/Apia",
+    "Pacific/Auckland",
+    "Pacific/Honolulu",
 ];
 
 #[cfg(test)]
@@ -161,7 +235,10 @@ mod tests {
         let berlin = Zone::find("Europe/Berlin").unwrap();
         let now = at("2026-11-22T12:00:00Z");
         assert_eq!(berlin.label(now), "Europe/Berlin (UTC+01:00)");
-        assert_eq!(berlin.moment(at("2026-11-22T13:41:07Z"), now).clock, "14:41:07");
+        assert_eq!(
+            berlin.moment(at("2026-11-22T13:41:07Z"), now).clock,
+            "14:41:07"
+        );
         let summer = berlin.moment(at("2026-07-01T13:41:07.5Z"), now);
         assert_eq!(summer.clock, "15:41:07 UTC+02:00");
         assert_eq!(summer.full, "1 Jul 2026, 15:41:07.500000 UTC+02:00");

@@ -4,7 +4,7 @@
 //! its id is never given out again, its log goes on accepting late events, and all other doors
 //! answer as if it had never been.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -266,6 +266,8 @@ pub struct OrganizationsQuery {
     pub domains: Vec<String>,
     /// Only those whose name contains this, ignoring case.
     pub search: Option<String>,
+    /// Only those with these ids: what a key reaches that does not reach all.
+    pub only: Option<BTreeSet<String>>,
 }
 
 /// What creating came to.
@@ -344,6 +346,7 @@ impl Organizations {
         let search = query.search.as_deref().map(str::to_lowercase);
         let matching = self.by_slot.iter().filter(|organization| {
             organization.deleted_at.is_none()
+                && query.only.as_ref().is_none_or(|ids| ids.contains(&organization.id))
                 && search.as_ref().is_none_or(|text| organization.name.to_lowercase().contains(text))
                 && (query.domains.is_empty() || organization.claims_one_of(&query.domains))
         });

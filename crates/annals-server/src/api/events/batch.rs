@@ -1,0 +1,382 @@
+//! Many events in one request: the good ones are kept, and every one gets its own answer.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use annals_event::{Draft, Timestamp, limits};
+use annals_store::{Append, Appended, Item, Log};
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::prove::{Checkpoint, Receipt, checkpoint_of, receipt};
+use crate::app::App;
+use crate::auth::Writer;
+use crate::body::{self, Bounds, Content};
+use crate::error::{ApiError, ErrorBody};
+use crate::ingest;
+use crate::params::Params;
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchResult {
+    /// How many events were recorded.
+    recorded: usize,
+    /// How many had been recorded before.
+    duplicates: usize,
+    /// How many were refused; nothing of them is in the log.
+    rejected: usize,
+    /// One for each event, in the order of the request.
+    results: Vec<EventResult>,
+    /// The signed checkpoints that the paths lead to, where `receipt=1` asked for them; one for each
+    /// workspace of the batch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checkpoints: Vec<Checkpoint>,
+    /// Where every event was refused, the error of the first, as any error has it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+}
+
+/// What became of one event.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "status", rename_all = "lowercase")]
+pub(crate) enum EventResult {
+    /// It is new.
+    Recorded(Place),
+    /// It had been recorded before.
+    Duplicate(Place),
+    /// It was refused.
+    Rejected {
+        /// The status that it would have got alone.
+        http_status: u16,
+        /// The body that it would have got alone.
+        #[serde(flatten)]
+        error: ErrorBody,
+    },
+}
+
+/// Where an event is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Place {
+    /// Its id.
+    id: String,
+    /// Its position.
+    position: u64,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    recorded_at: String,
+    /// The way to the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
+}
+
+/// The body that records many events of one workspace.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the wire; the body itself is read in place"
+)]
+pub(crate) struct NewEvents {
+    /// The workspace.
+    organization_id: String,
+    /// At most 1,000 events.
+    #[schema(value_type = Vec<Object>)]
+    events: (),
+}
+
+/// Record many events.
+///
+/// Takes JSON `{organization_id, events}` or, as `application/x-ndjson`, lines of
+/// `{organization_id, event}`: at most 1,000 events and 10 MiB. Events that are wrong are named in the
+/// results and the others are recorded: 200 if none was refused, 207 if some were, 400 if all were.
+#[utoipa::path(
+    post,
+    path = "/audit_logs/events/bulk",
+    tag = "events",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "Any unique text; remembered for at least 24 hours of uptime."),
+        ("receipt" = Option<bool>, Query, description = "Also answer a checkpoint, and a path to it for each event."),
+    ),
+    request_body(content(
+        (NewEvents = "application/json"),
+        (String = "application/x-ndjson"),
+    )),
+    responses(
+        (status = 200, description = "All recorded, now or before.", body = BatchResult),
+        (status = 207, description = "Some were refused.", body = BatchResult),
+        (status = 400, description = "All were refused, or the body cannot be read.", body = BatchResult),
+        (status = 404, description = "No such organization.", body = ErrorBody),
+        (status = 409, description = "The idempotency key was used for another body.", body = ErrorBody),
+        (status = 413, description = "Too large.", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Writer,
+    mut params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let with_receipt = params.flag("receipt");
+    params.finish_strictly()?;
+    let content = body::content(&headers)?;
+    let bounds = Bounds {
+        decoded: body::BATCH_BYTES,
+        timeout: app.config.limits.body_timeout(),
+    };
+    let body = body::read(&headers, body, bounds).await?;
+    let sorted = match content {
+        Content::Json => one_workspace(&app, &caller, &body).await?,
+        Content::Ndjson => many_workspaces(&app, &caller, &body).await?,
+    };
+    let idempotency = ingest::idempotency(&headers, &body)?;
+    let mut results = sorted.results;
+    let mut checkpoints = Vec::new();
+    for group in sorted.groups {
+        let batch = Append {
+            drafts: group.drafts,
+            recorded_by: caller.key.id.clone(),
+            idempotency,
+            internal: false,
+            receipt: with_receipt,
+        };
+        match group.log.append(batch).await {
+            Ok(appended) => {
+                if let Some(promise) = &appended.receipt {
+                    checkpoints.push(checkpoint_of(&group.log, promise));
+                }
+                fill(&app, &group.log, &group.places, appended, &mut results).await?;
+            }
+            // Nothing has been recorded yet: the whole request can be repeated as it is.
+            Err(error) if group.first => return Err(error.into()),
+            // A part is recorded. The rest says that it is not, and can be sent again.
+            Err(error) => {
+                let error = ApiError::from(error);
+                for place in &group.places {
+                    results[*place] = Some(rejected(&error));
+                }
+            }
+        }
+    }
+    Ok(answer(&app, results, checkpoints))
+}
+
+/// The events of a request by workspace, and the refusals so far.
+#[derive(Default)]
+struct Sorted {
+    groups: Vec<Group>,
+    results: Vec<Option<EventResult>>,
+}
+
+/// The events of one workspace.
+struct Group {
+    log: Log,
+    drafts: Vec<Draft>,
+    /// The index of each in the request.
+    places: Vec<usize>,
+    /// Whether it is the first that is recorded.
+    first: bool,
+}
+
+impl Sorted {
+    fn add(&mut self, group: usize, draft: Result<Draft, ApiError>) {
+        let place = self.results.len();
+        match draft {
+            Ok(draft) => {
+                self.groups[group].drafts.push(draft);
+                self.groups[group].places.push(place);
+                self.results.push(None);
+            }
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    fn refuse(&mut self, error: &ApiError) {
+        self.results.push(Some(rejected(error)));
+    }
+
+    fn open(&mut self, log: Log) -> usize {
+        let first = self.groups.is_empty();
+        self.groups.push(Group {
+            log,
+            drafts: Vec::new(),
+            places: Vec::new(),
+            first,
+        });
+        self.groups.len() - 1
+    }
+
+    /// Groups without events are nothing to record.
+    fn closed(mut self) -> Self {
+        self.groups.retain(|group| !group.drafts.is_empty());
+        if let Some(group) = self.groups.first_mut() {
+            group.first = true;
+        }
+        self
+    }
+}
+
+async fn one_workspace(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorted, ApiError> {
+    let batch = ingest::batch(body)?;
+    if batch.events.is_empty() {
+        return Err(ApiError::invalid(
+            "events",
+            "required",
+            "events has at least one event",
+        ));
+    }
+    caller.charge(batch.events.len() - 1)?;
+    let log = caller.recording_log(&batch.organization_id).await?;
+    let mut sorted = Sorted::default();
+    let group = sorted.open(log);
+    for event in batch.events {
+        sorted.add(group, ingest::draft(app, event).map_err(ApiError::from));
+    }
+    Ok(sorted.closed())
+}
+
+async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorted, ApiError> {
+    let lines = || {
+        body.split(|b| *b == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+    };
+    let count = lines().take(limits::BATCH_EVENTS + 1).count();
+    match count {
+        0 => {
+            return Err(ApiError::bad(
+                "empty_batch",
+                "The body has no line with an event.",
+            ));
+        }
+        count if count > limits::BATCH_EVENTS => return Err(ingest::too_many()),
+        count => caller.charge(count - 1)?,
+    }
+    let mut sorted = Sorted::default();
+    let mut groups: HashMap<String, Result<usize, ApiError>> = HashMap::new();
+    for line in lines() {
+        let envelope = match ingest::envelope(line) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                sorted.refuse(&error);
+                continue;
+            }
+        };
+        let id = envelope.organization_id.into_owned();
+        if !groups.contains_key(&id) {
+            let log = caller.recording_log(&id).await;
+            groups.insert(id.clone(), log.map(|log| sorted.open(log)));
+        }
+        match groups.get(&id) {
+            Some(Ok(group)) => sorted.add(
+                *group,
+                ingest::draft(app, envelope.event).map_err(ApiError::from),
+            ),
+            Some(Err(error)) => sorted.refuse(error),
+            None => sorted.refuse(&ApiError::organization(&id)),
+        }
+    }
+    Ok(sorted.closed())
+}
+
+/// Puts what became of a group's events where they stood in the request.
+async fn fill(
+    app: &App,
+    log: &Log,
+    places: &[usize],
+    appended: Appended,
+    results: &mut [Option<EventResult>],
+) -> Result<(), ApiError> {
+    for (place, item) in places.iter().zip(appended.items) {
+        let (new, id, position, recorded_at) = match item {
+            Item::Recorded {
+                position,
+                id,
+                recorded_at,
+            } => (true, id, position, recorded_at),
+            Item::Duplicate {
+                position,
+                id,
+                recorded_at,
+            } => (false, id, position, recorded_at),
+            Item::Conflict { .. } => {
+                results[*place] = Some(rejected(&super::id_conflict()));
+                continue;
+            }
+        };
+        let receipt = match &appended.receipt {
+            Some(promise) => Some(
+                receipt(app, log, position, promise)
+                    .await?
+                    .without_checkpoint(),
+            ),
+            None => None,
+        };
+        let place_in_log = Place {
+            id,
+            position,
+            recorded_at: text(recorded_at),
+            receipt,
+        };
+        results[*place] = Some(if new {
+            EventResult::Recorded(place_in_log)
+        } else {
+            EventResult::Duplicate(place_in_log)
+        });
+    }
+    Ok(())
+}
+
+fn text(time: Timestamp) -> String {
+    time.to_string()
+}
+
+fn rejected(error: &ApiError) -> EventResult {
+    EventResult::Rejected {
+        http_status: error.status().as_u16(),
+        error: error.body(),
+    }
+}
+
+fn answer(app: &App, results: Vec<Option<EventResult>>, checkpoints: Vec<Checkpoint>) -> Response {
+    let (mut recorded, mut duplicates, mut rejects) = (0, 0, 0);
+    let mut first_error: Option<ErrorBody> = None;
+    let results: Vec<EventResult> = results.into_iter().flatten().collect();
+    for result in &results {
+        match result {
+            EventResult::Recorded(_) => recorded += 1,
+            EventResult::Duplicate(_) => duplicates += 1,
+            EventResult::Rejected { error, .. } => {
+                rejects += 1;
+                if first_error.is_none() {
+                    first_error = Some(error.clone());
+                }
+            }
+        }
+    }
+    app.metrics.recorded.fetch_add(recorded as u64, Relaxed);
+    app.metrics.duplicates.fetch_add(duplicates as u64, Relaxed);
+    app.metrics.rejected.fetch_add(rejects as u64, Relaxed);
+    let status = match (rejects, recorded + duplicates) {
+        (0, _) => StatusCode::OK,
+        (_, 0) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::MULTI_STATUS,
+    };
+    let error = if status == StatusCode::BAD_REQUEST {
+        first_error
+    } else {
+        None
+    };
+    let body = BatchResult {
+        recorded,
+        duplicates,
+        rejected: rejects,
+        results,
+        checkpoints,
+        error,
+    };
+    (status, Json(body)).into_response()
+}

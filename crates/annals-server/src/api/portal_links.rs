@@ -1,0 +1,167 @@
+//! Portal links: short-lived links that open the viewer for one workspace.
+
+use annals_store::{Intent, NewLink, PortalUser, Role};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::auth::Manager;
+use crate::body;
+use crate::config::is_web_origin;
+use crate::error::{ApiError, ErrorBody};
+use crate::fields::{self, Fields};
+
+/// The routes of this file.
+pub(crate) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(create))
+}
+
+/// A portal link.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PortalLink {
+    /// Send the person's browser there within five minutes; it opens once.
+    link: String,
+}
+
+/// The body that makes a portal link.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the wire; the body is read member by member"
+)]
+pub(crate) struct PortalLinkBody {
+    /// The workspace.
+    organization: String,
+    /// `audit_logs` (default) or `log_streams`.
+    intent: Option<String>,
+    /// Where "back" leads.
+    return_url: Option<String>,
+    /// Ours: who will use it, `{"id", "name"?, "email"?}`; without it the link itself is recorded as the actor.
+    #[schema(value_type = Option<Object>)]
+    user: Option<()>,
+    /// Ours: `viewer`, `auditor` (default), `investigator` or `owner`.
+    role: Option<String>,
+    /// Ours: the page to open, below `/w/{organization}/`.
+    path: Option<String>,
+    /// Ours: the origin of the page that shows the viewer in a frame.
+    embed_origin: Option<String>,
+}
+
+/// Make a portal link.
+#[utoipa::path(
+    post,
+    path = "/portal/generate_link",
+    tag = "portal",
+    request_body = PortalLinkBody,
+    responses(
+        (status = 201, body = PortalLink),
+        (status = 404, description = "No such organization.", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    ),
+)]
+async fn create(
+    State(app): State<App>,
+    caller: Manager,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let body = body::control(&app, &headers, body).await?;
+    let mut fields = fields::read(&body)?;
+    let organization_id = fields.required_text("organization");
+    let new = NewLink {
+        intent: word(
+            &mut fields,
+            "intent",
+            "audit_logs or log_streams",
+            Intent::parse,
+        )
+        .unwrap_or(Intent::AuditLogs),
+        user: user(&mut fields),
+        role: word(
+            &mut fields,
+            "role",
+            "viewer, auditor, investigator or owner",
+            Role::parse,
+        )
+        .unwrap_or_default(),
+        path: fields.text("path"),
+        embed_origin: fields.text("embed_origin"),
+        return_url: fields.text("return_url"),
+        created_by: caller.key.id.clone(),
+        organization_id: organization_id.clone(),
+    };
+    if new
+        .embed_origin
+        .as_deref()
+        .is_some_and(|origin| !is_web_origin(origin))
+    {
+        fields.fault(
+            "embed_origin",
+            "bad_pattern",
+            "must be an origin such as https://app.example.com",
+        );
+    }
+    if new
+        .return_url
+        .as_deref()
+        .is_some_and(|url| !url.starts_with("https://") && !url.starts_with("http://"))
+    {
+        fields.fault(
+            "return_url",
+            "bad_pattern",
+            "must be a link that starts with https:// or http://",
+        );
+    }
+    fields.finish()?;
+    let (_, log) = caller.organization(&organization_id)?;
+    let (act, recording) = (caller.act(), app.clone());
+    let (_, token) = app
+        .store
+        .create_link(new, move |link| {
+            let mut event = act
+                .event(&recording, "audit_log.link_created")
+                .target("portal_link", &link.id, None)
+                .with("role", link.terms.role.as_str())
+                .with("intent", link.terms.intent.as_str());
+            if let Some(user) = &link.terms.user {
+                event = event.target("user", &user.id, user.name.as_deref());
+            }
+            event.recorded_in(&log)
+        })
+        .await?;
+    let link = format!("{}/portal/launch?token={}", app.base_url, token.expose());
+    Ok((StatusCode::CREATED, Json(PortalLink { link })).into_response())
+}
+
+/// Reads a member that takes one of some words.
+fn word<T>(
+    fields: &mut Fields,
+    name: &str,
+    words: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let text = fields.text(name)?;
+    let value = parse(&text);
+    if value.is_none() {
+        fields.fault(name, "unknown_value", &format!("must be {words}"));
+    }
+    value
+}
+
+fn user(fields: &mut Fields) -> Option<PortalUser> {
+    let mut user = fields.object("user")?;
+    let read = PortalUser {
+        id: user.required_text("id"),
+        name: user.text("name"),
+        email: user.text("email"),
+    };
+    fields.absorb(user);
+    Some(read)
+}

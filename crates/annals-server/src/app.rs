@@ -1,0 +1,141 @@
+//! What every handler shares.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use annals_event::{Catalogue, Timestamp};
+use annals_store::{Log, Organization, Store, StoreError};
+use axum::body::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::audit::Reads;
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::limit::Buckets;
+use crate::metrics::{Gauge, Metrics};
+
+/// The state of a running server. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+/// See [`App`].
+pub(crate) struct Inner {
+    /// Where everything is kept.
+    pub(crate) store: Store,
+    /// The settings.
+    pub(crate) config: Config,
+    /// Where browsers reach this server, without a trailing slash.
+    pub(crate) base_url: String,
+    /// Counters.
+    pub(crate) metrics: Metrics,
+    /// Which reads by keys were recorded lately.
+    pub(crate) reads: Reads,
+    /// Limits of single keys.
+    pub(crate) buckets: Buckets,
+    /// Places for downloads; each holds a thread while it runs.
+    pub(crate) downloads: Arc<Semaphore>,
+    /// Places for searches, for the same reason.
+    pub(crate) searches: Semaphore,
+    /// The description of the API, as JSON text.
+    pub(crate) openapi: Bytes,
+    /// The same as a page.
+    pub(crate) docs: Bytes,
+}
+
+/// Searches that scan at once; further ones wait.
+const SEARCHES: usize = 16;
+
+impl Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub(crate) fn new(
+        store: Store,
+        config: Config,
+        routes: Vec<String>,
+        openapi: Bytes,
+        docs: Bytes,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            base_url: config.base_url(),
+            metrics: Metrics::new(routes),
+            reads: Reads::default(),
+            buckets: Buckets::new(&config.limits.keys),
+            downloads: Arc::new(Semaphore::new(config.limits.downloads)),
+            searches: Semaphore::new(SEARCHES),
+            store,
+            config,
+            openapi,
+            docs,
+        }))
+    }
+
+    /// The time, by the store's clock: the demo and the tests step it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    /// The table of known actions.
+    pub(crate) fn catalogue(&self) -> &'static Catalogue {
+        Catalogue::builtin()
+    }
+
+    /// An organization that exists, and its log.
+    pub(crate) fn organization(&self, id: &str) -> Result<(Arc<Organization>, Log), ApiError> {
+        let organization = self
+            .store
+            .organization(id)
+            .ok_or_else(|| ApiError::organization(id))?;
+        let log = self
+            .store
+            .log(id)
+            .ok_or_else(|| ApiError::organization(id))?;
+        Ok((organization, log))
+    }
+
+    /// Runs something that reads from the disk on a thread of its own.
+    pub(crate) async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // The semaphore is never closed.
+        let _place = self.searches.acquire().await.map_err(ApiError::internal)?;
+        let result = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(ApiError::internal)?;
+        result.map_err(ApiError::from)
+    }
+
+    /// Numbers that are read off when they are asked for.
+    pub(crate) fn gauges(&self) -> Vec<Gauge> {
+        vec![
+            Gauge {
+                name: "annals_installation_log_size",
+                help: "Entries of the installation's own log.",
+                value: self.store.installation_log().size(),
+            },
+            Gauge {
+                name: "annals_disk_full",
+                help: "Whether the disk is full, so that only reading is possible.",
+                value: self.store.is_full().into(),
+            },
+        ]
+    }
+
+    /// How long one search may scan.
+    pub(crate) fn search_deadline(&self) -> std::time::Instant {
+        let most = self
+            .config
+            .limits
+            .search_deadline()
+            .min(Duration::from_secs(60));
+        std::time::Instant::now() + most
+    }
+}

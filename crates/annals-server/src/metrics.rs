@@ -1,0 +1,213 @@
+//! What `/metrics` says, in the text format of Prometheus.
+//!
+//! Counters are plain atomics in tables that are laid out once: the labels are routes, methods and
+//! classes of status, whose number is known, never workspaces or keys, whose number is not.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+
+/// Upper bounds of the buckets of `annals_request_seconds`, in microseconds.
+const BUCKETS: [u64; 12] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000,
+    30_000_000,
+];
+
+/// Counters of one server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    routes: HashMap<String, RouteCounters>,
+    elsewhere: RouteCounters,
+    /// Events that were recorded.
+    pub(crate) recorded: AtomicU64,
+    /// Events that had been recorded before.
+    pub(crate) duplicates: AtomicU64,
+    /// Events that were refused.
+    pub(crate) rejected: AtomicU64,
+    /// Rows handed out by searches, downloads and exports.
+    pub(crate) rows: AtomicU64,
+    /// Downloads that run now.
+    pub(crate) downloads: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct RouteCounters {
+    /// By method (see [`METHODS`]) and class of status (1xx to 5xx).
+    requests: [[AtomicU64; 5]; METHODS.len()],
+    buckets: [AtomicU64; BUCKETS.len()],
+    micros: AtomicU64,
+    count: AtomicU64,
+}
+
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "other"];
+
+/// A number that is read off when `/metrics` is asked.
+pub(crate) struct Gauge {
+    /// The name, with its unit.
+    pub(crate) name: &'static str,
+    /// What it means.
+    pub(crate) help: &'static str,
+    /// The value now.
+    pub(crate) value: u64,
+}
+
+impl Metrics {
+    /// Counters for these routes.
+    pub(crate) fn new(routes: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            routes: routes
+                .into_iter()
+                .map(|r| (r, RouteCounters::default()))
+                .collect(),
+            elsewhere: RouteCounters::default(),
+            recorded: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            rows: AtomicU64::new(0),
+            downloads: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts one answered request.
+    pub(crate) fn observe(
+        &self,
+        route: Option<&str>,
+        method: &Method,
+        status: StatusCode,
+        elapsed: Duration,
+    ) {
+        let counters = route
+            .and_then(|r| self.routes.get(r))
+            .unwrap_or(&self.elsewhere);
+        let method = METHODS
+            .iter()
+            .position(|m| *m == method.as_str())
+            .unwrap_or(METHODS.len() - 1);
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        counters.requests[method][class].fetch_add(1, Relaxed);
+        counters.micros.fetch_add(micros, Relaxed);
+        counters.count.fetch_add(1, Relaxed);
+        if let Some(bucket) = BUCKETS.iter().position(|bound| micros <= *bound) {
+            counters.buckets[bucket].fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The text.
+    pub(crate) fn render(&self, gauges: &[Gauge]) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        let counter = |out: &mut String, name: &str, help: &str, value: &AtomicU64| {
+            describe(out, name, help, "counter");
+            line(out, name, "", value.load(Relaxed));
+        };
+        counter(
+            &mut out,
+            "annals_events_recorded_total",
+            "Events recorded.",
+            &self.recorded,
+        );
+        counter(
+            &mut out,
+            "annals_events_duplicate_total",
+            "Events that had been recorded before.",
+            &self.duplicates,
+        );
+        counter(
+            &mut out,
+            "annals_events_rejected_total",
+            "Events refused.",
+            &self.rejected,
+        );
+        counter(
+            &mut out,
+            "annals_rows_served_total",
+            "Rows handed out by searches and downloads.",
+            &self.rows,
+        );
+        describe(
+            &mut out,
+            "annals_downloads_running",
+            "Downloads that run now.",
+            "gauge",
+        );
+        line(
+            &mut out,
+            "annals_downloads_running",
+            "",
+            self.downloads.load(Relaxed),
+        );
+        for gauge in gauges {
+            describe(&mut out, gauge.name, gauge.help, "gauge");
+            line(&mut out, gauge.name, "", gauge.value);
+        }
+        describe(
+            &mut out,
+            "annals_requests_total",
+            "Requests answered.",
+            "counter",
+        );
+        self.each(|route, counters| {
+            for (method, classes) in METHODS.iter().zip(&counters.requests) {
+                for (class, value) in (1..).zip(classes) {
+                    let value = value.load(Relaxed);
+                    if value > 0 {
+                        let labels = format!(
+                            "{{route=\"{route}\",method=\"{method}\",status=\"{class}xx\"}}"
+                        );
+                        line(&mut out, "annals_requests_total", &labels, value);
+                    }
+                }
+            }
+        });
+        describe(
+            &mut out,
+            "annals_request_seconds",
+            "Time until the head of the answer.",
+            "histogram",
+        );
+        self.each(|route, counters| {
+            let count = counters.count.load(Relaxed);
+            if count == 0 {
+                return;
+            }
+            let mut below = 0;
+            for (bound, bucket) in BUCKETS.iter().zip(&counters.buckets) {
+                below += bucket.load(Relaxed);
+                let labels = format!("{{route=\"{route}\",le=\"{}\"}}", seconds(*bound));
+                line(&mut out, "annals_request_seconds_bucket", &labels, below);
+            }
+            let labels = format!("{{route=\"{route}\",le=\"+Inf\"}}");
+            line(&mut out, "annals_request_seconds_bucket", &labels, count);
+            let labels = format!("{{route=\"{route}\"}}");
+            let sum = seconds(counters.micros.load(Relaxed));
+            let _ = writeln!(out, "annals_request_seconds_sum{labels} {sum}");
+            line(&mut out, "annals_request_seconds_count", &labels, count);
+        });
+        out
+    }
+
+    fn each(&self, mut visit: impl FnMut(&str, &RouteCounters)) {
+        let mut routes: Vec<_> = self.routes.iter().collect();
+        routes.sort_by_key(|(route, _)| route.as_str());
+        for (route, counters) in routes {
+            visit(route, counters);
+        }
+        visit("other", &self.elsewhere);
+    }
+}
+
+fn describe(out: &mut String, name: &str, help: &str, kind: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = writeln!(out, "{name}{labels} {value}");
+}
+
+/// Microseconds as decimal seconds, without a detour through floating point.
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}

@@ -1,0 +1,81 @@
+//! What is done around every request: its id, its counters and its line in the log.
+//!
+//! The line has no payload and no query string: those hold what people searched for, and names.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::app::App;
+use crate::ids;
+
+/// The header that names a request; support asks for it.
+pub(crate) const X_REQUEST_ID: &str = "x-request-id";
+
+/// The id of the request in hand, for what is recorded about it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) HeaderValue);
+
+impl RequestId {
+    /// The text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+/// What handlers learn that the log line names.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// The id of the key.
+    pub(crate) key: OnceLock<String>,
+    /// The id of the workspace.
+    pub(crate) workspace: OnceLock<String>,
+}
+
+/// The cause of an internal error, which only the log learns.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub(crate) String);
+
+/// The layer.
+pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = ids::request_id();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let notes = app.config.log_requests.then(|| Arc::new(Notes::default()));
+    if let Some(notes) = &notes {
+        request.extensions_mut().insert(Arc::clone(notes));
+    }
+    request.extensions_mut().insert(RequestId(id.clone()));
+
+    let mut response = next.run(request).await;
+
+    let elapsed = started.elapsed();
+    let status = response.status();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    app.metrics.observe(route, &method, status, elapsed);
+    if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
+        let request_id = id.to_str().unwrap_or_default();
+        tracing::error!(request.id = request_id, error = %cause, "cannot answer a request");
+    }
+    if let Some(notes) = notes {
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            target: "annals::request",
+            method = method.as_str(),
+            route = route.unwrap_or("-"),
+            status = status.as_u16(),
+            elapsed_ms,
+            request.id = id.to_str().unwrap_or_default(),
+            key.id = notes.key.get().map_or("-", String::as_str),
+            workspace.id = notes.workspace.get().map_or("-", String::as_str),
+            "request"
+        );
+    }
+    response.headers_mut().insert(X_REQUEST_ID, id);
+    response
+}

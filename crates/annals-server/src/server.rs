@@ -1,0 +1,74 @@
+//! The server: settings and a store in, a router or a running listener out.
+
+use std::future::Future;
+
+use annals_store::Store;
+use axum::Router;
+use axum::body::Bytes;
+use tokio::net::TcpListener;
+
+use crate::api::docs::page;
+use crate::app::App;
+use crate::config::{Config, ConfigError};
+use crate::{router, serve, viewer};
+
+mod first_keys;
+
+/// A server that is ready to listen.
+#[derive(Clone)]
+pub struct Server {
+    app: App,
+    router: Router,
+}
+
+impl Server {
+    /// Puts a server together. The store stays the caller's to close, after the server has stopped.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with every setting that cannot be meant.
+    pub fn build(config: Config, store: Store) -> Result<Self, ConfigError> {
+        config.check()?;
+        let (api, description) = router::api();
+        let routes = description.paths.paths.keys().cloned();
+        let routes = routes.chain(viewer::paths().map(|(_, path)| path.to_owned()));
+        // The description is plain data; what cannot be written would show as an empty page in the tests.
+        let json = serde_json::to_value(&description).unwrap_or_default();
+        let docs = Bytes::from(page::render(&json));
+        let openapi = Bytes::from(json.to_string());
+        let app = App::new(store, config, routes.collect(), openapi, docs);
+        let router = router::whole(app.clone(), api);
+        Ok(Self { app, router })
+    }
+
+    /// The router, for tests in process.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The description of the API, as OpenAPI 3.1 JSON text.
+    #[must_use]
+    pub fn openapi(&self) -> &[u8] {
+        &self.app.openapi
+    }
+
+    /// The same server with further routes of the caller's beside its own, such as the start page of
+    /// the demo.
+    #[must_use]
+    pub fn with_routes(mut self, more: Router) -> Self {
+        self.router = self.router.merge(more);
+        self
+    }
+
+    /// Serves until `shutdown` resolves; then takes no more connections and returns when running
+    /// requests have finished, after at most nine seconds.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        serve::serve(listener, self.router, &self.app.config.limits, shutdown).await;
+    }
+}
+
+/// The routes of the pages, which stand in no API description: method and path. Tests go through them.
+#[must_use]
+pub fn page_routes() -> Vec<(&'static str, &'static str)> {
+    viewer::paths().collect()
+}

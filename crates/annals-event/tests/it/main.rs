@@ -9,6 +9,7 @@ mod fuzz;
 mod golden;
 mod json;
 mod query;
+mod schema;
 mod sentence;
 mod strategy;
 mod time;

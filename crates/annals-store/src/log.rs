@@ -99,10 +99,10 @@ impl Log {
             idempotency,
             receipt,
         );
-        batch.fold_repeats();
         // Read before looking, so that what commits meanwhile is looked for again by the sequencer.
         let committed = shared.committed.load(Ordering::SeqCst);
         batch.check(blocks, committed)?;
+        batch.fold_repeats();
         if batch.fresh.is_empty() {
             let receipt = receipt.then(|| shared.receipt(self.slot, &self.name)).flatten();
             return Ok(Submitted::Known(batch.answer(receipt)));

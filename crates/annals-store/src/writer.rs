@@ -304,7 +304,7 @@ impl Writer {
                 }
                 written.push((*slot, crate::journal::tiles_at(log.size)));
             }
-            set_meta(&transaction, "applied_through", &committed.to_be_bytes())?;
+            set_meta(&transaction, "applied_through", &u64::from(committed).to_be_bytes())?;
         }
         set_meta(&transaction, "uptime", &self.shared.uptime().to_be_bytes())?;
         transaction.commit()?;

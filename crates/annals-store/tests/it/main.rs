@@ -1,8 +1,11 @@
 //! The store, tested through its door.
 
+mod append;
 mod control;
+mod control_changes;
 mod control_keys;
 mod control_organizations;
 mod control_portal;
 mod control_schemas;
 mod power_cut;
+mod world;

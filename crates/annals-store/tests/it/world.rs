@@ -1,0 +1,192 @@
+//! What the tests of the log share: stores in temporary directories, and events to put into them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use annals_event::{Draft, Event, Rules, Timestamp};
+use annals_store::{
+    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, SteppedClock, Store,
+};
+use annals_testkit::{Generator, Profile};
+use tempfile::TempDir;
+
+/// A store whose clock stands still, and whose death is noticed rather than suffered.
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) clock: Arc<SteppedClock>,
+    pub(crate) died: Arc<AtomicBool>,
+    pub(crate) options: Options,
+    pub(crate) store: Option<Store>,
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        World::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> World {
+        let dir = TempDir::new().unwrap();
+        let clock = Arc::new(SteppedClock::new(time("2026-11-22T12:00:00Z")));
+        let died = Arc::new(AtomicBool::new(false));
+        let noticed = died.clone();
+        let mut options = Options {
+            clock: clock.clone(),
+            reserve_bytes: 64 << 10,
+            on_fatal: Arc::new(move |_| noticed.store(true, Ordering::SeqCst)),
+            ..Options::default()
+        };
+        change(&mut options);
+        let mut world = World { dir, clock, died, options, store: None };
+        world.open();
+        world
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn open(&mut self) {
+        self.store = Some(Store::open(self.dir.path(), self.options.clone()).unwrap());
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Closes the store and opens it again.
+    pub(crate) fn reopen(&mut self) {
+        self.store.take().unwrap().close().unwrap();
+        self.open();
+    }
+
+    /// What the directory holds at this moment, opened as after a crash: nothing was tidied up.
+    pub(crate) fn after_crash(&self) -> World {
+        let dir = TempDir::new().unwrap();
+        copy(self.dir.path(), dir.path());
+        let mut world = World {
+            dir,
+            clock: self.clock.clone(),
+            died: self.died.clone(),
+            options: self.options.clone(),
+            store: None,
+        };
+        world.open();
+        world
+    }
+
+    pub(crate) fn log(&self, id: &str) -> Log {
+        let store = self.store();
+        if store.log(id).is_none() {
+            block_on(store.ensure_organization(id, Entitlement::Active)).unwrap();
+        }
+        store.log(id).unwrap()
+    }
+
+    /// Nothing that is stored contradicts itself.
+    pub(crate) fn assert_sound(&self) {
+        let report = annals_store::check(self.path(), &mut |_| {}).unwrap();
+        assert_eq!(report.problems, []);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+/// An event with an id of its own.
+pub(crate) fn event(id: &str) -> Draft {
+    event_with(id, "2026-11-22T11:59:00Z", "ada")
+}
+
+pub(crate) fn event_with(id: &str, occurred_at: &str, actor: &str) -> Draft {
+    let json = format!(
+        r#"{{"id":"{id}","action":"issue.created","occurred_at":"{occurred_at}",
+            "actor":{{"id":"{actor}","type":"user","name":"Name of {actor}"}},
+            "targets":[{{"id":"issue_1","type":"issue","name":"A title"}}],
+            "context":{{"location":"192.0.2.7"}},"metadata":{{"note":"about {id}"}}}}"#
+    );
+    draft(&json, "unused")
+}
+
+/// The same event, without an id of its own: it gets `id`, as the server would draw one.
+pub(crate) fn anonymous(id: &str) -> Draft {
+    let json = r#"{"action":"issue.created","occurred_at":"2026-11-22T11:59:00Z",
+        "actor":{"id":"ada","type":"user"},"targets":[],"context":{}}"#;
+    draft(json, id)
+}
+
+fn draft(json: &str, id: &str) -> Draft {
+    let event = Event::from_json(json.as_bytes()).unwrap();
+    Draft::new(event, &Rules::open(), Timestamp::MAX, || id.to_owned()).unwrap()
+}
+
+/// Believable events of all kinds, with ids; the same for the same seed.
+pub(crate) fn generated(count: u64, seed: u64) -> Vec<Draft> {
+    let profile = Profile { workspaces: 1, seed, ..Profile::year(count) };
+    Generator::new(profile)
+        .take(usize::try_from(count).unwrap())
+        .map(|event| draft(&event.event_json(true), "unused"))
+        .collect()
+}
+
+pub(crate) fn batch(drafts: Vec<Draft>) -> Append {
+    Append {
+        drafts,
+        recorded_by: "key_test".to_owned(),
+        idempotency: None,
+        internal: false,
+        receipt: false,
+    }
+}
+
+pub(crate) fn keyed(drafts: Vec<Draft>, key: &str, body: &str) -> Append {
+    let hash = |text: &str| {
+        let mut hash = [0; 32];
+        hash[..text.len()].copy_from_slice(text.as_bytes());
+        hash
+    };
+    let idempotency = Some(Idempotency { key_hash: hash(key), body_hash: hash(body) });
+    Append { idempotency, ..batch(drafts) }
+}
+
+pub(crate) fn append(log: &Log, drafts: Vec<Draft>) -> Result<Appended, AppendError> {
+    log.append(batch(drafts)).wait()
+}
+
+/// Appends events of which each is new, and gives their positions.
+pub(crate) fn record(log: &Log, drafts: Vec<Draft>) -> Vec<u64> {
+    let appended = append(log, drafts).unwrap();
+    appended
+        .items
+        .into_iter()
+        .map(|item| match item {
+            Item::Recorded { position, .. } => position,
+            other => panic!("not recorded: {other:?}"),
+        })
+        .collect()
+}
+
+/// The ids of a log's events, in order.
+pub(crate) fn ids(log: &Log) -> Vec<String> {
+    log.scan(0..log.size(), annals_store::Order::Asc)
+        .map(|row| row.unwrap().draft.skeleton.id)
+        .collect()
+}

@@ -8,14 +8,18 @@
 //! - [`write_entry`] writes the exact line that the log hashes.
 
 mod catalogue;
+mod csv;
 mod entry;
 mod event;
+mod export;
 mod json;
 pub mod limits;
 mod problem;
+mod query;
 mod record;
 mod row;
 mod schema;
+mod sentence;
 mod time;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Category, Change, Outcome, Scope};
@@ -23,9 +27,12 @@ pub use entry::{
     Commitment, Place, Salt, SaltWalk, Seed, TILE, commitment, entry_line, event_salt,
     section_commitments, section_salt, write_entry,
 };
+pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
+pub use export::{export_json, export_line};
 pub use json::{Json, JsonError, JsonErrorKind, Number, Object};
 pub use problem::{EventError, Problem, ProblemCode};
+pub use query::{Field, Filter, Query, QueryError, Term, When};
 pub use record::{
     ActorRef, DecodeError, Draft, Rules, Section, Skeleton, TargetRef, UNSPECIFIED, contains_email,
     is_event_id, is_name,

@@ -88,6 +88,12 @@ impl Store {
         !self.0.shared.has_stopped()
     }
 
+    /// How many bytes of the journal are kept decompressed in memory; at most
+    /// [`Options::cache_bytes`].
+    pub fn cached_bytes(&self) -> usize {
+        self.0.shared.blocks.cached_bytes()
+    }
+
     /// Whether the disk is full, so that only reading is possible.
     pub fn is_full(&self) -> bool {
         self.0.shared.full.load(std::sync::atomic::Ordering::SeqCst)

@@ -1,6 +1,7 @@
 //! The store, tested through its door.
 
 mod append;
+mod check;
 mod control;
 mod control_changes;
 mod control_keys;
@@ -8,4 +9,6 @@ mod control_organizations;
 mod control_portal;
 mod control_schemas;
 mod power_cut;
+mod proofs;
+mod search;
 mod world;

@@ -79,7 +79,6 @@ pub(crate) fn pairs(query: Option<&str>) -> Vec<(String, String)> {
 
 /// What a page asks the store for, and what it got.
 struct Asked {
-    filter: Filter,
     rows: Vec<Row>,
     as_of: u64,
     count: Count,
@@ -204,7 +203,6 @@ fn ask(
             let mut rows = up.rows;
             rows.reverse();
             return Ok(Asked {
-                filter,
                 rows,
                 as_of,
                 count,
@@ -223,7 +221,6 @@ fn ask(
         partial: found.partial,
         newer: before.is_some(),
         older: found.more,
-        filter,
     })
 }
 

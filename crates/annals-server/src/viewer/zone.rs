@@ -115,17 +115,6 @@ impl Zone {
             other,
         }
     }
-
-    /// The day that it is in this zone, `2026-11-22`.
-    pub(crate) fn date(&self, at: Timestamp) -> String {
-        match jiff_time(at) {
-            Some(time) => time
-                .to_zoned(self.zone.clone())
-                .strftime("%Y-%m-%d")
-                .to_string(),
-            None => String::new(),
-        }
-    }
 }
 
 fn jiff_time(at: Timestamp) -> Option<jiff::Timestamp> {
@@ -249,7 +238,10 @@ mod tests {
     fn half_hours_and_the_other_side_of_the_date_line() {
         let now = at("2026-11-22T12:00:00Z");
         assert_eq!(Zone::find("Asia/Kolkata").unwrap().offset(now), "UTC+05:30");
-        assert_eq!(Zone::find("Pacific/Apia").unwrap().date(now), "2026-11-23");
+        assert_eq!(
+            Zone::find("Pacific/Apia").unwrap().moment(now, now).day,
+            "23 Nov 2026"
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
+mod puncture;
 mod seed;
 
+pub use puncture::{SeedNode, SeedNodes};
 pub use seed::{Salt, SaltWalk, Seed, TILE, event_salt, section_salt};
 
 use base64::Engine as _;

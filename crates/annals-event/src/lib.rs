@@ -24,8 +24,8 @@ mod time;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Category, Change, Outcome, Scope};
 pub use entry::{
-    Commitment, Place, Salt, SaltWalk, Seed, TILE, commitment, entry_line, event_salt,
-    section_commitments, section_salt, write_entry,
+    Commitment, Place, Salt, SaltWalk, Seed, SeedNode, SeedNodes, TILE, commitment, entry_line,
+    event_salt, section_commitments, section_salt, write_entry,
 };
 pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};

@@ -25,7 +25,7 @@ impl std::fmt::Debug for Seed {
 }
 
 /// `SHA-256("annals/seed/v1\n" ‖ node ‖ u8 b)`.
-fn child(node: &[u8; 32], bit: u8) -> [u8; 32] {
+pub(super) fn child(node: &[u8; 32], bit: u8) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"annals/seed/v1\n");
     hash.update(node);
@@ -53,7 +53,12 @@ impl Seed {
 /// The salt of the event at `position`, from the seed of its tile: the low eight bits of the position lead from the root to the leaf,
 /// the highest of them first.
 pub fn event_salt(seed: &Seed, position: u64) -> Salt {
-    (0..LEVELS).fold(seed.0, |node, level| child(&node, bit(position, level)))
+    descend(seed.0, 0, position)
+}
+
+/// The salt of the event at `position`, from the node of this level above it.
+pub(super) fn descend(node: [u8; 32], level: usize, position: u64) -> Salt {
+    (level..LEVELS).fold(node, |node, level| child(&node, bit(position, level)))
 }
 
 /// `SHA-256("annals/salt/v1\n" ‖ event_salt ‖ u8 k)`: the salt of section `k`.

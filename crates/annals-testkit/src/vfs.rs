@@ -321,7 +321,8 @@ struct File {
     app: *const App,
     /// Leaked on open and taken back on close; null for files without a name.
     path: *mut PathBuf,
-    /// A new journal or WAL: its first sync makes the directory durable.
+    /// A journal or WAL that may be new: as SQLite does, the first sync through this handle makes
+    /// the directory durable.
     directory_pending: bool,
 }
 
@@ -441,7 +442,7 @@ unsafe extern "C" fn open(
                 header: ffi::sqlite3_file { pMethods: &raw const METHODS },
                 app,
                 path: path.clone().map_or(ptr::null_mut(), |path| Box::into_raw(Box::new(path))),
-                directory_pending: journal && is_new,
+                directory_pending: journal && flags & ffi::SQLITE_OPEN_CREATE != 0,
             },
         );
         if let Some(path) = path {

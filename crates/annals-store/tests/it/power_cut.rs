@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use annals_event::{Draft, Event, Rules, Timestamp};
-use annals_store::{Append, Durability, Entitlement, Item, NewOrganization, Options, Store};
+use annals_store::{Append, Durability, Item, NewOrganization, Options, Order, Store};
 use annals_testkit::{FaultVfs, Generator, Profile};
 use tempfile::TempDir;
 
@@ -55,13 +55,10 @@ fn run(seed: u64, durability: Durability) -> Run {
         let organization = NewOrganization {
             id: Some(id.to_owned()),
             name: id.to_owned(),
-            domains: Vec::new(),
-            metadata: Default::default(),
-            external_id: None,
-            allow_profiles_outside_organization: false,
-            entitlement: Entitlement::Active,
+            ..NewOrganization::default()
         };
-        store.create_organization(organization, Vec::new()).wait().unwrap();
+        let created = store.create_organization(organization, |_| Vec::new());
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(created).unwrap();
     }
     let begin = vfs.moment();
     let acknowledged = Mutex::new(Vec::new());
@@ -112,7 +109,7 @@ fn after_cut(run: &Run, moment: usize, seed: u64) -> Result<(), String> {
     for workspace in WORKSPACES {
         let log = store.log(workspace).ok_or("a workspace is gone")?;
         let mut ids = std::collections::HashSet::new();
-        for row in log.scan(0..log.size(), annals_store::Order::Asc) {
+        for row in log.scan(0..log.size(), Order::Asc) {
             let row = row.map_err(|error| error.to_string())?;
             if !ids.insert(row.draft.skeleton.id.clone()) {
                 return Err(format!("{} is there twice", row.draft.skeleton.id));

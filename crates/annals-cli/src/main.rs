@@ -1,2 +1,53 @@
-//! The binary `annals`.
-fn main() {}
+//! The binary `annals`: everything that a person or a script does from a shell.
+//!
+//! Commands that touch a running installation speak HTTP to it, like any other client; only `check`
+//! reads a directory itself, beside the server. Exit codes are in [`exit`].
+
+mod args;
+mod check;
+mod client;
+mod config;
+mod demo;
+mod directory;
+mod exit;
+mod export;
+mod import;
+mod installation;
+mod key;
+mod log;
+mod output;
+mod place;
+mod progress;
+mod query;
+mod serve;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use output::Output;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let output = Output::new(args.json);
+    let place = place::Place::new(&args.server);
+    let done = match args.command {
+        Command::Serve(serve) => serve::run(&serve, &place, &output),
+        Command::Demo(demo) => demo::run(&demo, &output),
+        Command::Workspace(workspace) => workspace::run(&workspace, &place, &output),
+        Command::Key(key) => key::run(&key, &place, &output),
+        Command::Query(query) => query::run(&query, &place, &output),
+        Command::Export(export) => export::run(&export, &place, &output),
+        Command::Import(import) => import::run(&import, &place, &output),
+        Command::Verify(verify) => verify::run(&verify, &output),
+        Command::Check(check) => check::run(&check, &place, &output),
+        Command::Config(config) => config::run(&config, &place, &output),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => exit::report(&error, &output),
+    }
+}

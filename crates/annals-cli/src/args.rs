@@ -1,0 +1,418 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The audit log for workspace software.
+#[derive(Parser)]
+#[command(name = "annals", version, styles = STYLES, propagate_version = true, after_help = "\
+Examples:
+  annals demo                                    a sample workspace to click through
+  annals serve --data ./annals                   run an installation
+  annals query 'action:user.login_failed -7d' --workspace acme
+  annals verify acme.proof                       check an export, without any server
+
+Exit codes: 0 done, 1 the answer is no (not valid, damaged, refused), 2 it could not run,
+3 the proof file is incomplete.")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) server: Server,
+
+    /// Print the result as JSON, one object or list per line, for scripts
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// Which installation a command is about.
+#[derive(Group)]
+pub(crate) struct Server {
+    /// Address of a running server; otherwise taken from `operator.toml` in the data directory
+    #[arg(
+        long,
+        global = true,
+        env = "ANNALS_URL",
+        value_name = "URL",
+        help_heading = "Installation"
+    )]
+    pub(crate) url: Option<String>,
+
+    /// Key for it; better given as ANNALS_KEY, since other users can see command lines
+    #[arg(
+        long = "api-key",
+        global = true,
+        env = "ANNALS_KEY",
+        value_name = "KEY",
+        hide_env_values = true,
+        help_heading = "Installation"
+    )]
+    pub(crate) key: Option<String>,
+
+    /// Data directory of the installation [default: `annals` in the user's data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "ANNALS_DATA",
+        value_name = "DIR",
+        help_heading = "Installation"
+    )]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Run a sample workspace with a month of events, and print the links to click
+    Demo(Demo),
+    /// Create, list and unlock workspaces
+    #[command(subcommand)]
+    Workspace(Workspace),
+    /// Create, list and revoke the keys of programs that write or read
+    #[command(subcommand)]
+    Key(Key),
+    /// Search the log of a workspace
+    Query(Query),
+    /// Save the log of a workspace as CSV, NDJSON or proof file
+    Export(Export),
+    /// Record events from a file
+    Import(Import),
+    /// Check a proof file, offline
+    Verify(Verify),
+    /// Read everything in a data directory and recompute its hashes
+    Check(Check),
+    /// Show or check the settings
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// Run the server.
+///
+/// The first start makes the data directory, the signing key, an operator's key and
+/// `operator.toml`, and prints what to do next. ANNALS_BOOTSTRAP_KEY=sk_… sets the first key, which
+/// may write, read and manage. SIGTERM and SIGINT let running requests finish, for 10 seconds at most.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals serve --data /var/lib/annals
+  annals serve --data /var/lib/annals --listen 127.0.0.1:4600 --public-url https://audit.example.com
+  ANNALS_BOOTSTRAP_KEY=sk_0123456789abcdefghijkl annals serve --data /tmp/annals --listen 127.0.0.1:0 --json")]
+pub(crate) struct Serve {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:4600]
+    #[arg(long, value_name = "ADDR", env = "ANNALS_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where browsers reach the server, when that is a proxy
+    #[arg(long, value_name = "URL", env = "ANNALS_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
+
+    /// For trying out: create a workspace with the first event that names it
+    #[arg(long)]
+    pub(crate) dev: bool,
+}
+
+/// Run a sample workspace with a month of events, and print the links to click.
+///
+/// The month is generated once, through the public API; a second start uses what is there.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals demo
+  annals demo --reset                 forget the data and generate the month anew
+  annals demo --json                  one line for scripts, then serve
+
+The data is in the user's data folder under annals/demo, or where --data says.")]
+pub(crate) struct Demo {
+    /// Where to keep the data of the demo [default: `annals/demo` in the user's data folder]
+    #[arg(from_global)]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Delete the data of the demo and generate it anew
+    #[arg(long)]
+    pub(crate) reset: bool,
+
+    /// Address and port to listen on [default: 127.0.0.1:4610, or the next port that is free]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// The moment at which the sample month ends, instead of now (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+
+    /// Another number tells another month
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Workspace {
+    /// Create a workspace
+    #[command(after_help = "Example:\n  annals workspace create acme --name 'Acme'")]
+    Create {
+        /// Its id in your product: letters, digits, - and _, at most 64; made up if absent
+        id: Option<String>,
+        /// What it is called
+        #[arg(long)]
+        name: String,
+        /// Another id by which it can be found
+        #[arg(long, value_name = "ID")]
+        external_id: Option<String>,
+    },
+    /// List the workspaces
+    #[command(after_help = "Example:\n  annals workspace list")]
+    List {
+        /// Only those whose name contains this
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Show a workspace: its settings, and the size and root of its log
+    #[command(after_help = "Example:\n  annals workspace show acme")]
+    Show {
+        /// The workspace
+        id: String,
+    },
+    /// Let the workspace read its log
+    #[command(after_help = "Example:\n  annals workspace enable acme")]
+    Enable {
+        /// The workspace
+        id: String,
+    },
+    /// Lock the log for the workspace; recording goes on, unless --stop-recording
+    #[command(after_help = "Example:\n  annals workspace disable acme")]
+    Disable {
+        /// The workspace
+        id: String,
+        /// Refuse its events as well
+        #[arg(long)]
+        stop_recording: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Scope {
+    /// Record events
+    Write,
+    /// Search, export and prove
+    Read,
+    /// Workspaces, keys, schemas and settings
+    Manage,
+}
+
+impl Scope {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Scope::Write => "write",
+            Scope::Read => "read",
+            Scope::Manage => "manage",
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Key {
+    /// Create a key; it is shown once and never again
+    #[command(after_help = "\
+Examples:
+  annals key create --name 'billing service' --scope write
+  annals key create --name 'acme siem' --workspace acme --scope read --json")]
+    Create {
+        /// What it is for
+        #[arg(long)]
+        name: String,
+        /// Only these workspaces; may be repeated [default: all]
+        #[arg(long = "workspace", value_name = "ID")]
+        workspaces: Vec<String>,
+        /// What it may do; may be repeated [default: write]
+        #[arg(long = "scope", value_enum, value_delimiter = ',')]
+        scopes: Vec<Scope>,
+    },
+    /// List the keys
+    #[command(after_help = "Example:\n  annals key list")]
+    List,
+    /// End a key, at once
+    #[command(after_help = "Example:\n  annals key revoke key_01J…")]
+    Revoke {
+        /// The id of the key (`annals key list`)
+        id: String,
+    },
+}
+
+/// Which events.
+#[derive(Group)]
+pub(crate) struct Selection {
+    /// The workspace
+    #[arg(long, short, value_name = "ID")]
+    pub(crate) workspace: String,
+    /// From this moment (2026-11-01, RFC 3339, -7d, today)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Before this moment
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// Newest first
+    Desc,
+    /// Oldest first
+    Asc,
+}
+
+impl Order {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Order::Desc => "desc",
+            Order::Asc => "asc",
+        }
+    }
+}
+
+/// Search the log of a workspace, newest first.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals query -w acme action:user.login_failed
+  annals query -w acme 'actor:ann@acme.example -action:user.login' --from -7d
+  annals query -w acme 'target:\"Website relaunch\"' --limit 10 --json
+
+With --json every event is one line, as `annals export --format ndjson` writes it.")]
+pub(crate) struct Query {
+    /// What to look for, in the search language of the page; everything if absent
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
+    pub(crate) limit: u64,
+    /// Which way
+    #[arg(long, value_enum, default_value = "desc")]
+    pub(crate) order: Order,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The table of the page, 31 columns
+    Csv,
+    /// One event per line; `annals import` takes it back
+    Ndjson,
+    /// Entries with everything to verify them offline
+    Proof,
+}
+
+impl Format {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+            Format::Proof => "proof",
+        }
+    }
+}
+
+/// Save the log of a workspace as CSV, NDJSON or proof file.
+///
+/// The file appears under its name when it is complete; an export that is cut short leaves none.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals export -w acme --format csv --output acme.csv
+  annals export -w acme --format ndjson --output - --query 'outcome:failure' | wc -l
+  annals export -w acme --format proof --from-position 0 --to-position 500 --output acme.proof
+  annals verify acme.proof")]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The kind of file
+    #[arg(long, value_enum, default_value = "csv")]
+    pub(crate) format: Format,
+    /// The file to write; `-` for standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Only events that match (not for proof files, which are complete by design)
+    #[arg(long, short, value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: Option<String>,
+    /// Which way
+    #[arg(long, value_enum, default_value = "desc")]
+    pub(crate) order: Order,
+    /// First position of a proof file [default: 0]
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) from_position: Option<u64>,
+    /// Position before which a proof file ends [default: the size of the log]
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) to_position: Option<u64>,
+    /// Begin a CSV file with a byte order mark, which Excel wants
+    #[arg(long)]
+    pub(crate) bom: bool,
+}
+
+/// Record events from a file of NDJSON lines `{"organization_id": …, "event": {…}}`.
+///
+/// What `annals export --format ndjson` writes can be imported again; events keep their ids, so that
+/// importing twice records nothing twice. Old times are fine. Unknown workspaces are created. Events
+/// about the log itself (`audit_log.…`) belong to the log that they were in: they are skipped and counted.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals import acme.ndjson
+  annals import --workspace acme events.ndjson       lines are bare events
+  zcat old.ndjson.gz | annals import - --rejects bad.ndjson")]
+pub(crate) struct Import {
+    /// The file; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// Lines are bare events of this workspace
+    #[arg(long, short, value_name = "ID")]
+    pub(crate) workspace: Option<String>,
+    /// Where lines go that cannot be recorded, with the reason [default: FILE.rejected.ndjson]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+}
+
+/// Check a proof file, offline: no server, no connection, no trust in whoever made it.
+///
+/// Without a key it is shown that the file is consistent in itself; whose log it is, only the key
+/// says. Take the key from a place that you trust, not from the file.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals verify acme.proof
+  annals verify acme.proof --key 'annals.example.com/w/7+a1b2c3d4+AQ…'
+  annals verify acme.proof --json
+
+Exit codes: 0 valid, 1 not valid (names the first bad line), 2 could not run, 3 incomplete.")]
+pub(crate) struct Verify {
+    /// The proof file; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// The key of the log, as `annals workspace show` prints it
+    #[arg(long = "key", value_name = "VKEY")]
+    pub(crate) vkey: Option<String>,
+}
+
+/// Read everything in a data directory and recompute its hashes.
+///
+/// It may run beside the server and changes nothing.
+#[derive(Group)]
+#[command(after_help = "Example:\n  annals check --data /var/lib/annals")]
+pub(crate) struct Check {}
+
+#[derive(Subcommand)]
+pub(crate) enum Config {
+    /// Print the settings in force, defaults included; keys are left out
+    #[command(after_help = "Example:\n  annals config print --data /var/lib/annals")]
+    Print,
+    /// Check `operator.toml` without starting anything
+    #[command(after_help = "Example:\n  annals config check --data /var/lib/annals")]
+    Check,
+}

@@ -1,0 +1,116 @@
+//! `annals query`: search from the shell, in the language of the page.
+
+use std::process::ExitCode;
+
+use annals_event::Catalogue;
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::args::Query;
+use crate::client::with_query;
+use crate::output::Output;
+use crate::place::Place;
+
+/// The most that the server gives at once.
+const PAGE: u64 = 1000;
+
+/// Prints what is found.
+pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCode> {
+    let text = args.query.as_deref().unwrap_or_default();
+    check(text)?;
+    let client = place.client()?;
+    let mut left = args.limit;
+    let (mut after, mut as_of): (Option<String>, Option<String>) = (None, None);
+    let mut rows = Vec::new();
+    let mut more = false;
+    while left > 0 {
+        let limit = left.min(PAGE).to_string();
+        let page = client.get(&with_query(
+            "/audit_logs/events",
+            &[
+                ("organization_id", Some(&args.selection.workspace)),
+                ("q", Some(text).filter(|t| !t.is_empty())),
+                ("from", args.selection.from.as_deref()),
+                ("to", args.selection.to.as_deref()),
+                ("order", Some(args.order.as_str())),
+                ("limit", Some(&limit)),
+                ("after", after.as_deref()),
+                ("as_of", as_of.as_deref()),
+            ],
+        ))?;
+        for event in page["data"].as_array().into_iter().flatten() {
+            left = left.saturating_sub(1);
+            if output.is_json() {
+                output.json(event)?;
+            } else {
+                rows.push(row(event));
+            }
+        }
+        // Later pages are of the log as the first one found it.
+        as_of = as_of.or_else(|| page["as_of"].as_u64().map(|n| n.to_string()));
+        after = page["list_metadata"]["after"].as_str().map(str::to_owned);
+        more = after.is_some();
+        if !more {
+            break;
+        }
+    }
+    if !output.is_json() {
+        if rows.is_empty() {
+            output.remark("Nothing matches.");
+        } else {
+            output.table(&["TIME (UTC)", "WHO", "WHAT", "TARGET", "FROM"], &rows)?;
+        }
+    }
+    if more {
+        output.remark(format_args!(
+            "There is more: --limit gives {} now; `annals export` gives everything.",
+            args.limit
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the query here first, so that a mistake can be pointed at.
+pub(crate) fn check(text: &str) -> Result<()> {
+    if let Err(error) = annals_event::Query::parse(text) {
+        let mut message = format!("the query has a mistake: {}", error.message);
+        if let Some(suggestion) = &error.suggestion {
+            message.push_str(&format!(" (did you mean `{suggestion}`?)"));
+        }
+        let caret = " ".repeat(error.column.saturating_sub(1));
+        bail!("{message}\n  {}\n  {caret}^", crate::output::visible(text));
+    }
+    Ok(())
+}
+
+fn row(recorded: &Value) -> Vec<String> {
+    let event = &recorded["event"];
+    let named = |who: &Value| {
+        ["name", "email", "id"]
+            .into_iter()
+            .find_map(|m| who[m].as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let time = event["occurred_at"]
+        .as_str()
+        .unwrap_or_default()
+        .replace('T', " ");
+    let time: String = time.chars().take(19).collect();
+    let action = event["action"].as_str().unwrap_or_default();
+    let mut what = Catalogue::builtin().display_name(action).into_owned();
+    if let Some(reason) = event["failure"]["reason"].as_str() {
+        what.push_str(&format!(" ({reason})"));
+    }
+    let from = event["context"]["location"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    vec![
+        time,
+        named(&event["actor"]),
+        what,
+        named(&event["targets"][0]),
+        from,
+    ]
+}

@@ -100,6 +100,12 @@ impl Submission {
         matches!(self.reply, Reply::Change(_))
     }
 
+    /// Whether it goes on when the disk is full. A change of control data has run already and cannot
+    /// run twice; whoever wants it asks again.
+    pub(crate) fn may_be_retried(&self, attempts: u32) -> bool {
+        self.internal && !self.is_alone() && self.attempts < attempts
+    }
+
     /// Tells whoever waits that nothing was recorded.
     pub(crate) fn fail(self, error: AppendError) {
         match self.reply {

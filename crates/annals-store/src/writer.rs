@@ -143,11 +143,21 @@ impl Writer {
                 .execute(params![group, formed.header_bytes, formed.body])?;
         }
         for submission in &mut formed.submissions {
-            if let Reply::Change(change) = &mut submission.reply
-                && !change.run(&transaction)
-            {
-                transaction.rollback()?;
-                return Err(Failure::Refused);
+            let Reply::Change(change) = &mut submission.reply else { continue };
+            let accepted = change.run(&transaction);
+            // On a full disk SQLite ends the transaction by itself.
+            let has_ended = transaction.is_autocommit();
+            match (accepted, has_ended) {
+                (true, false) => {}
+                (true, true) => {
+                    let reason = "a change went on after its transaction had ended";
+                    return Err(Failure::Fatal(reason.to_owned()));
+                }
+                (false, true) => return Err(Failure::Refused),
+                (false, false) => {
+                    transaction.rollback()?;
+                    return Err(Failure::Refused);
+                }
             }
         }
         // COMMIT POINT: the events, and the change that they record, exist from here on. Before it
@@ -200,7 +210,7 @@ impl Writer {
                 let (mut ours, others): (Vec<_>, Vec<_>) = formed
                     .submissions
                     .into_iter()
-                    .partition(|submission| submission.internal && submission.attempts < ATTEMPTS);
+                    .partition(|submission| submission.may_be_retried(ATTEMPTS));
                 ours.iter_mut().for_each(|submission| submission.attempts += 1);
                 others.into_iter().for_each(|submission| submission.fail(AppendError::DiskFull));
                 self.shared.queue.give_back(ours);

@@ -261,7 +261,15 @@ fn shared_link(app: &App, visitor: &Visitor, path: &str) -> String {
     }
 }
 
-/// Where a workspace that is not entitled is sent.
-fn contact(app: &App) -> Option<String> {
-    app.config.contact_url.clone()
+/// Where a workspace that is not entitled is sent: to the page that the operator names, else to an
+/// empty message, so that the button is never a dead link.
+fn contact(app: &App, visitor: &Visitor) -> String {
+    match &app.config.contact_url {
+        Some(url) => url.clone(),
+        None => {
+            let subject = format!("Audit Logs for {}", visitor.organization.name);
+            let body = "We would like to enable Audit Logs on our workspace. Please contact us for a demo.";
+            format!("mailto:?subject={}&body={}", encode(&subject), encode(body))
+        }
+    }
 }

@@ -125,7 +125,7 @@ async fn rows(
         own = own.with("query", query.to_string());
     }
     let draft = own.draft().map_err(&fail)?;
-    audit::record(&visitor.log, draft).await.map_err(&fail)?;
+    audit::record(app, &visitor.log, draft).await.map_err(&fail)?;
     selection.respond(app, format).map_err(&fail)
 }
 
@@ -159,7 +159,7 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
         own = own.with("event", id.as_str());
     }
     let draft = own.draft().map_err(&fail)?;
-    audit::record(&visitor.log, draft).await.map_err(&fail)?;
+    audit::record(app, &visitor.log, draft).await.map_err(&fail)?;
     let one = (address.event.is_some()).then_some(positions.start);
     let mut headers = download::headers(
         &visitor.organization.id,

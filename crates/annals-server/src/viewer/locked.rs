@@ -18,7 +18,7 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "16:42:09",
         "Dana Whitfield",
-        "dana@northwind.example · admin",
+        "dana@north.example · admin",
         "Changed the role of Bo Lindqvist from member to admin",
         "",
         "workspace.user_role_updated",
@@ -31,7 +31,7 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "16:38:52",
         "Not signed in",
-        "as marek@northwind.example",
+        "as marek@north.example",
         "Failed to log in",
         "wrong password",
         "user.login_failed",
@@ -44,7 +44,7 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "15:12:30",
         "Priya Sharma",
-        "priya@northwind.example · manager",
+        "priya@north.example · manager",
         "Requested an export of Website Relaunch",
         "",
         "project.export_requested",
@@ -57,7 +57,7 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "14:05:11",
         "Bo Lindqvist",
-        "bo@northwind.example · member",
+        "bo@north.example · member",
         "Changed the status of “Checkout button hidden” from Open to Resolved",
         "",
         "issue.status_updated",
@@ -70,11 +70,11 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "11:20:47",
         "Dana Whitfield",
-        "dana@northwind.example · admin",
-        "Opened domain join for northwind.example",
+        "dana@north.example · admin",
+        "Opened domain join for north.example",
         "",
         "workspace.domain_join_added",
-        "northwind.example",
+        "north.example",
         "domain join",
         "203.0.113.24",
         "Chrome · macOS",
@@ -83,7 +83,7 @@ const SAMPLE: &[[&str; 11]] = &[
     [
         "09:03:18",
         "Hélène Beaumont",
-        "helene@northwind.example · guest",
+        "helene@north.example · guest",
         "Commented on “Logo is blurry”",
         "",
         "comment.published",
@@ -138,7 +138,7 @@ pub(crate) fn page(app: &App, visitor: &Visitor, guest: &Guest, status: StatusCo
     });
     let page = LockedPage {
         shell: shell(visitor, guest, false, "Not enabled"),
-        contact: contact(app),
+        contact: contact(app, visitor),
         kept,
         example: format!("/w/{}/audit-logs/example.csv", visitor.organization.id),
         sample: sample.collect(),

@@ -591,7 +591,7 @@ fn trouble(address: &Address, typed: &str, error: &QueryError, shown: &Query) ->
         "Below are the results of the query before."
     };
     Trouble {
-        message: visible(&error.message, false).into_owned(),
+        message: quoted(&visible(&error.message, false)),
         column,
         before: short(&before, 300),
         at: if at.is_empty() {
@@ -603,4 +603,17 @@ fn trouble(address: &Address, typed: &str, error: &QueryError, shown: &Query) ->
         suggestion,
         shown: shown.to_owned(),
     }
+}
+
+/// A message of the language for a page: `actor` as “actor”.
+fn quoted(message: &str) -> String {
+    let mut open = false;
+    let quote = |c: char| match c {
+        '`' => {
+            open = !open;
+            if open { '“' } else { '”' }
+        }
+        other => other,
+    };
+    message.chars().map(quote).collect()
 }

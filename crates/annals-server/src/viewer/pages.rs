@@ -70,6 +70,8 @@ pub(crate) struct RowView {
     pub(crate) position: u64,
     pub(crate) id: String,
     pub(crate) href: String,
+    /// The same, at what proves it.
+    pub(crate) proof: String,
     pub(crate) selected: bool,
     pub(crate) time: Moment,
     /// Said where it was recorded much later than it happened.
@@ -395,7 +397,7 @@ pub(crate) struct SampleRow {
 #[template(path = "locked.html")]
 pub(crate) struct LockedPage {
     pub(crate) shell: Shell,
-    pub(crate) contact: Option<String>,
+    pub(crate) contact: String,
     pub(crate) kept: String,
     pub(crate) example: String,
     pub(crate) sample: Vec<SampleRow>,

@@ -57,7 +57,8 @@ impl Scene<'_> {
             ..self.address.clone()
         };
         let (actor, detail) = actor(row);
-        let target = row.target(0).map(|target| {
+        // That an event about the log is about the log goes without saying.
+        let target = row.target(0).filter(|target| target.kind != "audit_log").map(|target| {
             let name = target.name.or(target.email).or(target.id);
             TargetCell {
                 name: name.map_or_else(|| "Erased".to_owned(), |name| short(name, CELL)),
@@ -68,10 +69,12 @@ impl Scene<'_> {
                 more: skeleton.targets.len() - 1,
             }
         });
+        let sentence = sentence(self.catalogue, row);
         RowView {
             position: row.position,
             id: skeleton.id.clone(),
             href: format!("{}#p{}", open.href(), row.position),
+            proof: format!("{}#proof", open.href()),
             selected: self.address.event.as_deref() == Some(&skeleton.id),
             time: self.zone.moment(skeleton.occurred_at, self.now),
             late: late(row),
@@ -81,10 +84,10 @@ impl Scene<'_> {
                 .and_then(|id| self.pivot("Actor", Field::ActorId, id)),
             actor,
             actor_detail: detail,
-            sentence: short(&sentence(self.catalogue, row), SENTENCE),
+            failed: failed(row).map(|why| if sentence.contains(&why) { String::new() } else { why }),
+            sentence: short(&sentence, SENTENCE),
             action: skeleton.action.clone(),
             action_pivot: self.action_pivot(&skeleton.action),
-            failed: failed(row),
             extension: is_extension(&skeleton.action),
             erased: !row.erased().is_empty(),
             target,

@@ -55,7 +55,7 @@ impl Annals {
 
     /// Creates the organizations that the events are for.
     pub(crate) async fn create(&self, organizations: &[String]) -> Result<(), Failure> {
-        let mut connection = Connection::open(&self.authority, KEY).await?;
+        let mut connection = self.connect().await?;
         for id in organizations {
             let body = Bytes::from(format!(r#"{{"id":"{id}","name":"{id}"}}"#));
             let (status, answer) = connection.post("/organizations", "application/json", body).await?;
@@ -99,9 +99,13 @@ impl Annals {
         Ok(Some((rate, run)))
     }
 
-    /// Resident memory of the server, in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
+    /// Resident memory of the server, in bytes: now, and at its highest.
+    pub(crate) fn resident_bytes(&self) -> (u64, u64) {
         machine::resident_bytes(self.process.id())
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::open(&self.authority, KEY).await
     }
 
     fn load(&self, path: &'static str, kind: &'static str, bodies: impl Iterator<Item = Bytes>) -> Load {
@@ -141,6 +145,7 @@ fn single(event: &Generated) -> Bytes {
 
 impl Drop for Annals {
     fn drop(&mut self) {
+        // SIGKILL on purpose: what follows must not depend on a tidy end.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -61,6 +61,18 @@ impl Connection {
         Ok(Connection { sender, authority: authority.to_owned(), key: key.to_owned() })
     }
 
+    /// Gets `path` and reads the whole answer.
+    pub(crate) async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
+        let request = Request::get(path)
+            .header("host", &self.authority)
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Full::new(Bytes::new()))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        Ok((status, response.into_body().collect().await?.to_bytes()))
+    }
+
     /// Posts `body` and reads the whole answer.
     pub(crate) async fn post(&mut self, path: &str, kind: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
         let request = Request::post(path)

@@ -32,14 +32,17 @@ pub(crate) fn processor_time_of_family(pid: u32) -> Duration {
     total
 }
 
-/// Resident memory, in bytes.
-pub(crate) fn resident_bytes(pid: u32) -> u64 {
+/// Resident memory, in bytes: now, and at its highest.
+pub(crate) fn resident_bytes(pid: u32) -> (u64, u64) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
-        .map_or(0, |kilobytes| kilobytes * 1024)
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .map_or(0, |kilobytes| kilobytes * 1024)
+    };
+    (field("VmRSS:"), field("VmHWM:"))
 }
 
 /// The fields after the name, which may itself contain spaces: state, ppid, …

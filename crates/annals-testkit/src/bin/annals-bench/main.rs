@@ -10,7 +10,10 @@
 //! settings of both and the machine's own sync rate beside them, because absolute figures of a
 //! shared machine say little and ratios say more.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+
 mod annals;
+mod hold;
 mod load;
 mod machine;
 mod postgres;
@@ -34,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) batched: usize,
     /// Events of one round that go one by one.
     pub(crate) singles: usize,
+    /// How many events are loaded and held, in place of the rounds.
+    pub(crate) hold: Option<u64>,
     /// Where the table is written, beside the terminal.
     pub(crate) output: Option<PathBuf>,
 }
@@ -49,12 +54,14 @@ const HELP: &str = "\
 Durable ingest of Annals over HTTP against PostgreSQL's, in one run.
 
 Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--singles N] [--output FILE]
+       annals-bench --hold N [--annals PATH] [--dir DIR] [--output FILE]
 
   --annals PATH   the binary to measure          [target/release/annals]
   --dir DIR       where the data goes            [a new directory below the system's temporary one]
   --rounds N      alternating rounds             [3]
   --batched N     events a round, batches of 500 [250000]
   --singles N     events a round, one by one     [50000]
+  --hold N        load N events into Annals alone; then memory, restart and reads
   --output FILE   write the table there as well
 ";
 
@@ -93,6 +100,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Plan>, String>
         rounds: 3,
         batched: 250_000,
         singles: 50_000,
+        hold: None,
         output: None,
     };
     while let Some(name) = args.next() {
@@ -107,6 +115,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Plan>, String>
             "--rounds" => plan.rounds = number()?.max(1),
             "--batched" => plan.batched = number()?.max(BATCH),
             "--singles" => plan.singles = number()?.max(SINGLE_CONNECTIONS),
+            "--hold" => plan.hold = Some(number()?.max(BATCH) as u64),
             "--output" => plan.output = Some(value.into()),
             _ => return Err(format!("unknown option {name}")),
         }
@@ -119,6 +128,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn run(plan: &Plan) -> Result<(), Failure> {
     std::fs::create_dir_all(&plan.dir)?;
+    if let Some(events) = plan.hold {
+        return publish(plan, &hold::run(plan, events).await?);
+    }
     let total = (plan.batched + plan.singles) * plan.rounds;
     eprintln!("generating {total} events …");
     let profile = Profile::year(total as u64);
@@ -159,7 +171,10 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     drop(postgres);
     std::fs::remove_dir_all(&plan.dir)?;
 
-    let table = report.table(plan);
+    publish(plan, &report.table(plan))
+}
+
+fn publish(plan: &Plan, table: &str) -> Result<(), Failure> {
     println!("{table}");
     if let Some(path) = &plan.output {
         std::fs::write(path, table)?;

@@ -14,7 +14,7 @@ pub(crate) struct Report {
     pub(crate) open_loop: Option<(f64, Run)>,
     pub(crate) settings: String,
     pub(crate) machine: String,
-    pub(crate) memory_annals: u64,
+    pub(crate) memory_annals: (u64, u64),
 }
 
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -49,11 +49,11 @@ impl Report {
         }
         let _ = writeln!(
             out,
-            "\n{} alternating rounds of {} events in batches and {} single ones; medians (range). Annals' resident memory at the end: {} MB.\n\nMachine: {}.\n\nPeer: {}; prepared statements over a Unix socket, one `insert … select unnest(…)` for a batch; primary key, three b-trees and GIN (metadata). Annals: durable, sequenced, hashed into the workspace's tree and its id checked before the answer, over HTTP.",
+            "\n{} alternating rounds of {} events in batches and {} single ones; medians (range). Annals' resident memory: {} MB at most.\n\nMachine: {}.\n\nPeer: {}; prepared statements over a Unix socket, one `insert … select unnest(…)` for a batch; primary key, three b-trees and GIN (metadata). Annals: durable, sequenced, hashed into the workspace's tree and its id checked before the answer, over HTTP.",
             plan.rounds,
             plan.batched,
             plan.singles,
-            self.memory_annals / 1_000_000,
+            self.memory_annals.1 / 1_000_000,
             self.machine,
             self.settings,
         );

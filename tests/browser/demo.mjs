@@ -44,8 +44,13 @@ export async function startDemo() {
       return response.json();
     },
     /** Runs `annals` with these arguments against the demo and returns what it prints. */
-    annals(...args) {
-      return execFileSync(binary, args, { encoding: 'utf8', env: { ...process.env, ANNALS_DATA: data } });
+    run(...args) {
+      return execFileSync(binary, args, {
+        encoding: 'utf8',
+        env: { ...process.env, ANNALS_DATA: data },
+        maxBuffer: 1 << 26,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
     },
     async stop() {
       child.kill('SIGTERM');

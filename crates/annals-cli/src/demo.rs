@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Demo, output: &Output) -> Result<ExitCode> {
         },
         public_url: None,
         create_unknown: true,
+        contact_url: Some("mailto:sales@annals.example?subject=Audit%20Logs".to_owned()),
         bootstrap_key: None,
         clock: Some(clock.clone()),
     };

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     /// Create a workspace with the first event that names it.
     pub(crate) create_unknown: bool,
+    /// Where a workspace without access is sent, if the settings do not say.
+    pub(crate) contact_url: Option<String>,
     pub(crate) bootstrap_key: Option<String>,
     /// Another clock than the machine's.
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -72,6 +74,7 @@ impl Installation {
         if settings.create_unknown {
             config.unknown_organization = UnknownOrganization::Create;
         }
+        config.contact_url = config.contact_url.or(settings.contact_url);
         config.check()?;
 
         let store = open_store(&data, &config, settings.clock)?;

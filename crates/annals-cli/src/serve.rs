@@ -20,6 +20,7 @@ pub(crate) fn run(args: &Serve, place: &Place, output: &Output) -> Result<ExitCo
         other_ports: 0,
         public_url: args.public_url.clone(),
         create_unknown: args.dev,
+        contact_url: None,
         bootstrap_key: bootstrap_key(),
         clock: None,
     };

@@ -49,9 +49,8 @@ def unbase64(text, letters=b"+/"):
     need(base64.b64encode(raw, letters).decode() == text, "base64 is malformed")
     return raw
 def hash32(text):
-    raw = unbase64(text + "=", b"-_")
-    need(len(raw) == 32, "a hash has another length")
-    return raw
+    need(len(text) == 43, "a hash has another length")
+    return unbase64(text + "=", b"-_")
 
 # --- the tree (RFC 6962) ---
 def cover(a, b):
@@ -62,8 +61,7 @@ def cover(a, b):
         nodes.append((level, a >> level))
         a += 1 << level
     return nodes
-def push(stack, level, index, node):
-    """Appends a node and merges it with its left siblings."""
+def push(stack, level, index, node):  # and merge it with its left siblings
     while stack and index % 2 and stack[-1][:2] == (level, index - 1):
         node, level, index = sha256(b"\1", stack.pop()[2], node), level + 1, index // 2
     stack.append((level, index, node))
@@ -105,10 +103,15 @@ def check_signature(key, text, signature):
     need((y | (x & 1) << 255).to_bytes(32, "little") == signature[:32], "the signature is not good")
 
 # --- the file ---
+def verifying_key(text):
+    name, key_id, key = text.split("+", 2)
+    raw = unbase64(key)
+    need(raw[:1] == b"\1" and sha256(name.encode(), b"\n", raw)[:4].hex() == key_id, "the key is malformed")
+    return name, key_id, raw[1:]
 def check_event(line, log):
     """The leaf hash of a line's entry, the entry, and how many of its sections are blanked."""
-    entry = members(line["entry"], "action actor id log occurred_at position recorded_at recorded_by "
-                    "sections targets v", "failure")
+    names = "action actor id log occurred_at position recorded_at recorded_by sections targets v"
+    entry = members(line["entry"], names, "failure")
     texts(entry["action"], entry["id"], entry["recorded_by"], entry.get("failure", ""))
     for party, names in [(entry["actor"], "id role"), *((target, "id") for target in entry["targets"])]:
         texts(*members(party, "type", names).values())
@@ -136,10 +139,9 @@ def check(file, vkey, where, line_max=256 * 1024):
             raise EOFError if len(line) <= line_max else ValueError("the line is too long")
         return line
     head = members(read(raw := next_line()), "annals from log to vkey")
-    (log, key_id, key64), key = head["vkey"].split("+", 2), unbase64(head["vkey"].split("+", 2)[2])
-    need(key[:1] == b"\1" and sha256(log.encode(), b"\n", key)[:4].hex() == key_id, "the key is malformed")
+    log, key_id, key = verifying_key(head["vkey"])
     need(head["annals"] == "proof/v1" and head["log"] == log, "the header is malformed")
-    need(vkey in (None, head["vkey"]), "the file names another key than the one given")
+    need(vkey in (None, (log, key_id, key)), "the file names another key than the one given")
     need(count(head["from"]) <= count(head["to"]), "the header's range is none")
     at, stack, last, blanked, redacted, digest = head["from"], [], "", 0, 0, hashlib.sha256()
     while True:
@@ -163,10 +165,9 @@ def check(file, vkey, where, line_max=256 * 1024):
     origin, size, root64, empty, signature, end = line["checkpoint"].split("\n")
     dash, signer, signature = signature.split(" ")
     need([dash, origin, signer, empty, end] == ["—", log, log, "", ""] and str(int(size)) == size
-         and unbase64(signature)[:4].hex() == key_id, "the checkpoint is malformed")
-    check_signature(key[1:], "\n".join((origin, size, root64, "")).encode(), unbase64(signature)[4:])
+         and unbase64(signature)[:4].hex() == key_id and at <= int(size), "the checkpoint does not fit")
+    check_signature(key, "\n".join((origin, size, root64, "")).encode(), unbase64(signature)[4:])
     left, right = cover(0, head["from"]), cover(at, int(size))
-    need(at <= int(size), "the range is longer than the log")
     need([len(left), len(right)] == [len(line["left"]), len(line["right"])], "the proof has another length")
     stack, range_nodes = [], [(node[:2], node[2]) for node in stack]
     for place, node in [*zip(left, map(hash32, line["left"])), *range_nodes,
@@ -180,7 +181,7 @@ def check(file, vkey, where, line_max=256 * 1024):
 def main():
     parser, where = argparse.ArgumentParser(description=__doc__), [0, None]
     parser.add_argument("file")
-    parser.add_argument("--key", metavar="VKEY", help="the log's key, from someone other than the file")
+    parser.add_argument("--key", metavar="VKEY", type=verifying_key, help="the log's key, not from the file")
     arguments = parser.parse_args()
     try:
         with open(arguments.file, "rb") as file:

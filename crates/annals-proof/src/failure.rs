@@ -16,7 +16,6 @@ pub enum Failure {
         /// that only the tree shows is found at the trailer, where no position can be named.
         position: Option<u64>,
         /// What is wrong with it.
-        #[source]
         flaw: Flaw,
     },
     /// The file ends before its trailer, and is in order up to there.

@@ -18,12 +18,12 @@ pub(crate) struct Lines<R> {
     line: Vec<u8>,
     number: u64,
     hash: Sha256,
-    before: Hash,
+    before: Sha256,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(crate) fn new(reader: R) -> Lines<R> {
-        let before = Sha256::digest([]).into();
+        let before = Sha256::new();
         Lines {
             reader,
             line: Vec::new(),
@@ -35,7 +35,7 @@ impl<R: BufRead> Lines<R> {
 
     /// Reads the next line; `false` if the file ends here, or within the line.
     pub(crate) fn advance(&mut self) -> Result<bool, Failure> {
-        self.before = self.hash.clone().finalize().into();
+        self.before = self.hash.clone();
         self.line.clear();
         let most = LINE_BYTES_MAX as u64 + 1;
         self.reader
@@ -61,8 +61,8 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The SHA-256 of everything before the current line.
-    pub(crate) fn before(&self) -> &Hash {
-        &self.before
+    pub(crate) fn before(&self) -> Hash {
+        self.before.clone().finalize().into()
     }
 
     /// Whether the file has nothing more, not even half a line.

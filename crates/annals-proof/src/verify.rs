@@ -69,7 +69,7 @@ pub(crate) fn walk<R: BufRead, E: From<Failure>>(
     }
     let invalid = |flaw| lines.invalid(None, flaw);
     let trailer = lines.text().and_then(Trailer::read).map_err(invalid)?;
-    let checkpoint = range.close(&trailer, lines.before()).map_err(invalid)?;
+    let checkpoint = range.close(&trailer, &lines.before()).map_err(invalid)?;
     if !lines.at_end()? {
         return Err(lines.invalid(None, Flaw::AfterTrailer).into());
     }

@@ -50,7 +50,11 @@ impl SeedNode {
 impl SeedNodes {
     /// Everything: nothing has been destroyed yet.
     pub fn whole(seed: &Seed) -> SeedNodes {
-        SeedNodes(vec![SeedNode { level: 0, index: 0, secret: seed.0 }])
+        SeedNodes(vec![SeedNode {
+            level: 0,
+            index: 0,
+            secret: seed.0,
+        }])
     }
 
     /// What is left, in the order of positions.
@@ -100,8 +104,15 @@ impl SeedNodes {
             if level > LEAF || u16::from(index) >= 1 << level {
                 return None;
             }
-            let node = SeedNode { level, index, secret: secret.try_into().ok()? };
-            if nodes.last().is_some_and(|before| before.end() > node.begin()) {
+            let node = SeedNode {
+                level,
+                index,
+                secret: secret.try_into().ok()?,
+            };
+            if nodes
+                .last()
+                .is_some_and(|before| before.end() > node.begin())
+            {
                 return None;
             }
             nodes.push(node);
@@ -126,6 +137,10 @@ impl std::fmt::Debug for SeedNodes {
 
 impl std::fmt::Debug for SeedNode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SeedNode {{ level: {}, index: {}, .. }}", self.level, self.index)
+        write!(
+            f,
+            "SeedNode {{ level: {}, index: {}, .. }}",
+            self.level, self.index
+        )
     }
 }

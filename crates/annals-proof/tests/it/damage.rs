@@ -11,17 +11,25 @@ use crate::log::{Log, NAME};
 
 /// Three entries, a section of one blanked, another one redacted if asked for.
 pub(crate) fn small_file(log: &Log, redact: bool) -> Vec<u8> {
+    taken_from(&log.file(2, 5), |position| match position {
+        3 if redact => Withhold::Entry,
+        4 => Withhold::Sections(vec![1]),
+        _ => Withhold::Nothing,
+    })
+}
+
+/// The same with two entries, for what is tried on every bit.
+fn tiny_file(log: &Log, redact: bool) -> Vec<u8> {
+    taken_from(&log.file(2, 4), |position| match position {
+        3 if redact => Withhold::Entry,
+        3 => Withhold::Nothing,
+        _ => Withhold::Sections(vec![1]),
+    })
+}
+
+fn taken_from(file: &[u8], choose: impl Fn(u64) -> Withhold) -> Vec<u8> {
     let mut out = Vec::new();
-    withhold(
-        &log.file(2, 5)[..],
-        &mut out,
-        |position, _| match position {
-            3 if redact => Withhold::Entry,
-            4 => Withhold::Sections(vec![1]),
-            _ => Withhold::Nothing,
-        },
-    )
-    .unwrap();
+    withhold(file, &mut out, |position, _| choose(position)).unwrap();
     out
 }
 
@@ -55,7 +63,7 @@ fn lines(file: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn every_flipped_bit_fails() {
     let log = Log::of(7);
-    let file = small_file(&log, true);
+    let file = tiny_file(&log, true);
     verify(&file[..], None).unwrap();
     for at in 0..file.len() {
         for bit in 0..8 {
@@ -74,7 +82,7 @@ fn every_flipped_bit_fails() {
 #[test]
 fn every_flipped_bit_fails_also_with_a_mended_checksum() {
     let log = Log::of(7);
-    let file = small_file(&log, false);
+    let file = tiny_file(&log, false);
     assert_eq!(mended(&file), file);
     for at in 0..file.len() - 1 {
         for bit in 0..8 {
@@ -93,7 +101,7 @@ fn every_flipped_bit_fails_also_with_a_mended_checksum() {
 #[test]
 fn every_lost_or_doubled_byte_fails() {
     let log = Log::of(7);
-    let file = small_file(&log, true);
+    let file = tiny_file(&log, true);
     for at in 0..file.len() {
         let mut lost = file.clone();
         lost.remove(at);

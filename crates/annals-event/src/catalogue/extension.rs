@@ -30,6 +30,8 @@ pub(super) static EVENTS: &[CatalogueEntry] = &[
         "{actor} revoked the API key {target}", None),
     entry("audit_log.link_created", "Audit Log Link Created", AuditLog, "portal_link", NoChange,
         "{actor} created a link to the audit log", None),
+    entry("audit_log.link_revoked", "Audit Log Link Revoked", AuditLog, "user", NoChange,
+        "{actor} revoked the links to the audit log of {target}", None),
     entry("audit_log.signed_in", "Audit Log Signed In", AuditLog, "audit_log", NoChange,
         "{actor} opened a session of the audit log", None),
     entry("audit_log.access_denied", "Audit Log Access Denied", AuditLog, "audit_log", NoChange,

@@ -1,6 +1,7 @@
 use annals_event::{
-    Draft, Json, Place, Row, Rules, SaltWalk, Section, Seed, TILE, Timestamp, commitment,
-    entry_line, event_salt, section_commitments, section_salt, write_entry,
+    Draft, Json, Place, Recorded, Row, Rules, SaltRun, SaltWalk, Section, Seed, TILE, Timestamp,
+    commitment, entry_line, event_salt, event_salts, section_commitments, section_salt,
+    write_entries, write_entry,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -78,6 +79,60 @@ fn a_seed_does_not_print_itself() {
 
 fn drafted(event: annals_event::Event) -> Draft {
     Draft::new(event, &Rules::open(), Timestamp::MAX, || "fresh".to_owned()).expect("valid")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn many_entries_are_those_of_one_by_one(
+        events in proptest::collection::vec((strategy::event(), any::<[u8; 32]>(), any::<bool>()), 0..40),
+    ) {
+        let drafts: Vec<_> = events
+            .into_iter()
+            .map(|(event, salt, erased)| {
+                let mut draft = drafted(event);
+                if erased {
+                    draft.sections[Section::ACTOR] = Section::Withheld([4; 32]);
+                }
+                (draft, salt)
+            })
+            .collect();
+        let place = |position| Place { log: "l", position, recorded_at: draft::now(), recorded_by: "k" };
+        let recorded: Vec<_> = (7..)
+            .zip(&drafts)
+            .map(|(position, (draft, salt))| Recorded { place: place(position), draft, salt: *salt })
+            .collect();
+        let entries = write_entries(&recorded);
+        let mut expected = Vec::new();
+        for event in &recorded {
+            let mut line = String::new();
+            write_entry(&mut line, &event.place, event.draft, &event.salt);
+            expected.push(line);
+        }
+        prop_assert_eq!(entries.lines().collect::<Vec<_>>(), expected.iter().map(String::as_str).collect::<Vec<_>>());
+        let leaves: Vec<_> = expected.iter().map(|line| sha(&[&[0], line.as_bytes()])).collect();
+        prop_assert_eq!(entries.leaves(), leaves);
+        prop_assert_eq!((entries.len(), entries.is_empty()), (drafts.len(), drafts.is_empty()));
+    }
+
+    #[test]
+    fn salts_of_runs_are_those_of_positions(
+        runs in proptest::collection::vec((any::<[u8; 32]>(), 0u64..=255, 0u64..300, 0u64..1 << 50), 0..5),
+    ) {
+        let runs: Vec<_> =
+            runs.into_iter().map(|(seed, at, count, tile)| (Seed(seed), tile * TILE + at, count)).collect();
+        let asked: Vec<_> =
+            runs.iter().map(|(seed, first, count)| SaltRun { seed, first: *first, count: *count }).collect();
+        let expected: Vec<_> = runs
+            .iter()
+            .flat_map(|(seed, first, count)| {
+                let count = (*count).min(TILE - first % TILE);
+                (0..count).map(move |n| event_salt(seed, first + n))
+            })
+            .collect();
+        prop_assert_eq!(event_salts(&asked), expected);
+    }
 }
 
 proptest! {

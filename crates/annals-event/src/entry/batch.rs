@@ -1,0 +1,144 @@
+//! The entries of many events at once. The hashes are those of one by one; computed side by side they cost a fraction.
+
+use annals_hash::Batch;
+
+use super::seed::{Salt, Seed, TILE};
+use super::{Commitment, Place, write_line};
+use crate::record::{Draft, Section};
+
+/// Events whose hashes are computed together: enough to fill the lanes, few enough to stay in the cache.
+const CHUNK: usize = 256;
+
+/// Consecutive positions of one tile, whose salts are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct SaltRun<'a> {
+    /// The seed of the tile.
+    pub seed: &'a Seed,
+    /// The first position.
+    pub first: u64,
+    /// How many positions; what would lie beyond the tile is left out.
+    pub count: u64,
+}
+
+/// An event at its place, with its salt: all that its entry is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Recorded<'a> {
+    /// Where it stands.
+    pub place: Place<'a>,
+    /// The event.
+    pub draft: &'a Draft,
+    /// The event's salt.
+    pub salt: Salt,
+}
+
+/// Entries, one line after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    text: String,
+    ends: Vec<usize>,
+}
+
+/// The salts of all runs, in their order, as [`super::event_salt`] gives them one by one.
+pub fn event_salts(runs: &[SaltRun<'_>]) -> Vec<Salt> {
+    const LEVELS: u32 = TILE.ilog2();
+    let low = |run: &SaltRun<'_>| run.first % TILE;
+    let end = |run: &SaltRun<'_>| low(run).saturating_add(run.count).min(TILE);
+    let runs: Vec<(u64, u64, &Seed)> = runs
+        .iter()
+        .filter(|run| run.count > 0)
+        .map(|run| (low(run), end(run) - 1, run.seed))
+        .collect();
+    let mut nodes: Vec<Salt> = runs.iter().map(|(_, _, seed)| seed.0).collect();
+    let mut batch = Batch::new();
+    for level in 1..=LEVELS {
+        let mut parents = &nodes[..];
+        for (first, last, _) in &runs {
+            let (first, last) = (first >> (LEVELS - level), last >> (LEVELS - level));
+            for node in first..=last {
+                if node > first && node % 2 == 0 {
+                    parents = &parents[1..];
+                }
+                batch.push(&[b"annals/seed/v1\n", &parents[0], &[u8::from(node % 2 == 1)]]);
+            }
+            parents = &parents[1..];
+        }
+        nodes = batch.hash();
+    }
+    nodes
+}
+
+/// The entries of all events, in their order, as [`super::write_entry`] writes them one by one.
+pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
+    let mut entries = Entries::default();
+    entries.text.reserve(events.len() * 768);
+    let mut batch = Batch::new();
+    let (mut salts, mut commitments): (Vec<Salt>, Vec<Commitment>) = (Vec::new(), Vec::new());
+    for events in events.chunks(CHUNK) {
+        salts.clear();
+        commitments.clear();
+        for (event, k, _) in values(events) {
+            batch.push(&[b"annals/salt/v1\n", &event.salt, &[k]]);
+        }
+        batch.hash_into(&mut salts);
+        for ((_, k, text), salt) in values(events).zip(&salts) {
+            batch.push(&[b"annals/section/v1\n", salt, &[k], text.as_bytes()]);
+        }
+        batch.hash_into(&mut commitments);
+        let mut computed = commitments.iter().copied();
+        for event in events {
+            let commitments = event.draft.sections.iter().map(|section| match section {
+                Section::Empty => None,
+                Section::Value(_) => computed.next(),
+                Section::Withheld(stored) => Some(*stored),
+            });
+            write_line(&mut entries.text, &event.place, event.draft, commitments);
+            entries.ends.push(entries.text.len());
+        }
+    }
+    entries
+}
+
+/// The sections that have values, with their index.
+fn values<'a>(
+    events: &'a [Recorded<'a>],
+) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a str)> + 'a {
+    events.iter().flat_map(|event| {
+        (0u8..)
+            .zip(&event.draft.sections)
+            .filter_map(move |(k, section)| Some((event, k, section.text()?)))
+    })
+}
+
+impl Entries {
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The lines in order, without line feeds.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins
+            .zip(&self.ends)
+            .map(|(begin, end)| &self.text[begin..*end])
+    }
+
+    /// `SHA-256(0x00 ‖ entry)` of every entry in order: the leaves of the log.
+    pub fn leaves(&self) -> Vec<[u8; 32]> {
+        let mut leaves = Vec::with_capacity(self.len());
+        let mut batch = Batch::new();
+        for line in self.lines() {
+            batch.push(&[&[0], line.as_bytes()]);
+            if batch.len() == CHUNK {
+                batch.hash_into(&mut leaves);
+            }
+        }
+        batch.hash_into(&mut leaves);
+        leaves
+    }
+}

@@ -198,7 +198,7 @@ impl Store {
         &self,
         turn: Turn,
         events: Vec<Recorded>,
-        write: impl FnOnce(&Transaction<'_>) -> Result<T, ControlError> + Send + 'static,
+        write: impl FnMut(&Transaction<'_>) -> Result<T, ControlError> + Send + 'static,
         applied: impl FnOnce(&Control, &T) + Send + 'static,
     ) -> Result<T, ControlError> {
         let store = self.clone();

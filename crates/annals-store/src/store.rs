@@ -9,11 +9,11 @@ use annals_event::{Draft, Timestamp};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
-use crate::control::Control;
+use crate::control::{Control, ControlError};
 use crate::queue::Refused;
 use crate::sequencer::Sequencer;
 use crate::shared::Shared;
-use crate::submission::{Batch, Change, Reply, Submission};
+use crate::submission::{Batch, Change, Ran, Reply, Submission};
 use crate::writer::Writer;
 use crate::{AppendError, Log, Options, Pending, StoreError, start};
 
@@ -130,23 +130,20 @@ impl Store {
     /// Changes control data and records the change: both commit in one transaction.
     ///
     /// `change` runs on the writer's thread inside of the transaction; if it fails, nothing of this
-    /// change happens, and others are not disturbed. `events` says who recorded which events in which
+    /// change happens, and others are not disturbed. On a full disk it runs again in another
+    /// transaction, with the reserve given back to the disk. `events` says who recorded which events in which
     /// log (none is fine). After the commit, and before anything else is committed, `applied` is called
     /// with the result on the same thread: the place to bring memory up to date.
-    pub(crate) fn change<T, E>(
+    pub(crate) fn change<T: Send + 'static>(
         &self,
         events: Vec<Recorded>,
-        change: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        change: impl FnMut(&Transaction<'_>) -> Result<T, ControlError> + Send + 'static,
         applied: impl FnOnce(&T) + Send + 'static,
-    ) -> Pending<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
+    ) -> Pending<T, ControlError> {
         let shared = &self.0.shared;
         let (sender, receiver) = oneshot::channel();
         let change = PendingChange {
-            change: Some(Box::new(change)),
+            change: Box::new(change),
             applied: Box::new(applied),
             result: None,
             sender: Some(sender),
@@ -169,7 +166,7 @@ impl Store {
                 Refused::Closed => AppendError::Stopped,
             });
         }
-        Pending::waiting(receiver, || E::from(StoreError::Stopped))
+        Pending::waiting(receiver, || StoreError::Stopped.into())
     }
 
     /// Runs `read` with a connection that sees everything that is committed.
@@ -215,30 +212,29 @@ impl Drop for Inner {
     }
 }
 
-type Run<T, E> = Box<dyn FnOnce(&Transaction<'_>) -> Result<T, E> + Send>;
+type Run<T> = Box<dyn FnMut(&Transaction<'_>) -> Result<T, ControlError> + Send>;
 
-struct PendingChange<T, E> {
-    change: Option<Run<T, E>>,
+struct PendingChange<T> {
+    change: Run<T>,
     applied: Box<dyn FnOnce(&T) + Send>,
     result: Option<T>,
-    sender: Option<oneshot::Sender<Result<T, E>>>,
+    sender: Option<oneshot::Sender<Result<T, ControlError>>>,
 }
 
-impl<T: Send, E: From<StoreError> + Send> Change for PendingChange<T, E> {
-    fn run(&mut self, transaction: &Transaction<'_>) -> bool {
-        match self.change.take().map(|change| change(transaction)) {
-            Some(Ok(result)) => {
+impl<T: Send> Change for PendingChange<T> {
+    fn run(&mut self, transaction: &Transaction<'_>) -> Ran {
+        match (self.change)(transaction) {
+            Ok(result) => {
                 self.result = Some(result);
-                true
+                Ran::Done
             }
-            Some(Err(error)) => {
+            Err(ControlError::Store(StoreError::DiskFull)) => Ran::Full,
+            Err(error) => {
                 if let Some(sender) = self.sender.take() {
                     let _ = sender.send(Err(error));
                 }
-                false
+                Ran::Refused
             }
-            // It ran before, and the transaction was rolled back: it cannot run twice.
-            None => false,
         }
     }
 
@@ -253,7 +249,7 @@ impl<T: Send, E: From<StoreError> + Send> Change for PendingChange<T, E> {
 
     fn failed(self: Box<Self>, error: StoreError) {
         if let Some(sender) = self.sender {
-            let _ = sender.send(Err(E::from(error)));
+            let _ = sender.send(Err(error.into()));
         }
     }
 }

@@ -31,12 +31,23 @@ pub(crate) enum Reply {
 
 /// A change of control data, and whom to tell of it.
 pub(crate) trait Change: Send {
-    /// Makes the change. `false` if it failed and must be rolled back; whoever waits knows by then.
-    fn run(&mut self, transaction: &Transaction<'_>) -> bool;
+    /// Makes the change. Unless it is done it must be rolled back, and then it may run again.
+    fn run(&mut self, transaction: &Transaction<'_>) -> Ran;
     /// It has committed: brings memory up to date and tells whoever waits.
     fn committed(self: Box<Self>);
     /// It has not committed.
     fn failed(self: Box<Self>, error: StoreError);
+}
+
+/// What running a [`Change`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It is made, and can be committed.
+    Done,
+    /// It failed for a reason of its own, and whoever waits knows.
+    Refused,
+    /// There was no space for it.
+    Full,
 }
 
 /// Events for one log.
@@ -100,10 +111,9 @@ impl Submission {
         matches!(self.reply, Reply::Change(_))
     }
 
-    /// Whether it goes on when the disk is full. A change of control data has run already and cannot
-    /// run twice; whoever wants it asks again.
+    /// Whether it goes on when the disk is full.
     pub(crate) fn may_be_retried(&self, attempts: u32) -> bool {
-        self.internal && !self.is_alone() && self.attempts < attempts
+        self.internal && self.attempts < attempts
     }
 
     /// Tells whoever waits that nothing was recorded.

@@ -15,7 +15,7 @@ use crate::recent::read;
 use crate::sequencer::Formed;
 use crate::shared::Shared;
 use crate::start::Started;
-use crate::submission::Reply;
+use crate::submission::{Ran, Reply};
 use crate::{AppendError, Options, Slot, StoreError};
 
 /// What the writer is asked to do.
@@ -144,21 +144,20 @@ impl Writer {
         }
         for submission in &mut formed.submissions {
             let Reply::Change(change) = &mut submission.reply else { continue };
-            let accepted = change.run(&transaction);
+            let ran = change.run(&transaction);
             // On a full disk SQLite ends the transaction by itself.
-            let has_ended = transaction.is_autocommit();
-            match (accepted, has_ended) {
-                (true, false) => {}
-                (true, true) => {
-                    let reason = "a change went on after its transaction had ended";
-                    return Err(Failure::Fatal(reason.to_owned()));
+            let failure = match (ran, transaction.is_autocommit()) {
+                (Ran::Done, false) => continue,
+                (Ran::Done, true) => {
+                    Failure::Fatal("a change went on after its transaction had ended".to_owned())
                 }
-                (false, true) => return Err(Failure::Refused),
-                (false, false) => {
-                    transaction.rollback()?;
-                    return Err(Failure::Refused);
-                }
+                (Ran::Refused, _) => Failure::Refused,
+                (Ran::Full, _) => Failure::Full,
+            };
+            if !transaction.is_autocommit() {
+                transaction.rollback()?;
             }
+            return Err(failure);
         }
         // COMMIT POINT: the events, and the change that they record, exist from here on. Before it
         // nothing has happened, and positions that were given are given again. After it, everything

@@ -11,6 +11,7 @@ use annals_event::Timestamp;
 use super::sessions::{Grant, SESSION_SECONDS, Session};
 use super::tokens::Secret;
 
+mod revoke;
 mod rows;
 mod write;
 
@@ -53,6 +54,9 @@ pub struct NewLink {
     pub embed_origin: Option<String>,
     /// Where "back" leads.
     pub return_url: Option<String>,
+    /// The host's id of the person, by which all links made for that person can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_user_id: Option<String>,
     /// The key that made it.
     pub created_by: String,
 }
@@ -191,6 +195,7 @@ impl Link {
             link_id: self.id.clone(),
             embed_origin: self.terms.embed_origin.clone(),
             return_url: self.terms.return_url.clone(),
+            external_user_id: self.terms.external_user_id.clone(),
             viewed_recorded: false,
         }
     }
@@ -212,6 +217,19 @@ impl Links {
     /// The handoff of this token, which is spent by it.
     pub(super) fn take(&mut self, digest: &[u8; 32]) -> Option<Handoff> {
         self.handoffs.remove(digest)
+    }
+
+    /// The links made for this workspace and person.
+    pub(super) fn made_for(&self, organization_id: &str, external_user_id: &str) -> Vec<[u8; 32]> {
+        let terms = |link: &Arc<Link>| {
+            link.terms.organization_id == organization_id
+                && link.terms.external_user_id.as_deref() == Some(external_user_id)
+        };
+        self.by_digest.iter().filter(|(_, link)| terms(link)).map(|(digest, _)| *digest).collect()
+    }
+
+    pub(super) fn remove(&mut self, digest: &[u8; 32]) {
+        self.by_digest.remove(digest);
     }
 
     /// Lets go of what can no longer be redeemed. A used link is kept as long as the session that it

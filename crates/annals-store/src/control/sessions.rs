@@ -108,6 +108,9 @@ pub struct Grant {
     pub embed_origin: Option<String>,
     /// Where "back" leads.
     pub return_url: Option<String>,
+    /// The host's id of the person, by which the grant can be revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_user_id: Option<String>,
     /// Whether reading the log in this session has been recorded.
     pub viewed_recorded: bool,
 }

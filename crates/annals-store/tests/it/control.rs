@@ -23,22 +23,26 @@ pub(crate) fn later(seconds: i64) -> Timestamp {
 
 impl Fixture {
     pub(crate) fn new() -> Fixture {
+        Fixture::with(Options::default())
+    }
+
+    pub(crate) fn with(options: Options) -> Fixture {
         let dir = TempDir::new().unwrap();
         let clock = Arc::new(SteppedClock::new(noon()));
-        let store = Fixture::open(&dir, &clock);
+        let store = Fixture::open(&dir, &clock, options);
         Fixture { dir, clock, store }
     }
 
-    fn open(dir: &TempDir, clock: &Arc<SteppedClock>) -> Store {
+    fn open(dir: &TempDir, clock: &Arc<SteppedClock>, options: Options) -> Store {
         let clock = Arc::clone(clock) as Arc<_>;
-        Store::open(dir.path(), Options { clock, ..Options::default() }).unwrap()
+        Store::open(dir.path(), Options { clock, ..options }).unwrap()
     }
 
     /// The same directory after a restart.
     pub(crate) fn reopened(self) -> Fixture {
         let Fixture { dir, clock, store } = self;
         store.close().unwrap();
-        let store = Fixture::open(&dir, &clock);
+        let store = Fixture::open(&dir, &clock, Options::default());
         Fixture { dir, clock, store }
     }
 

@@ -32,7 +32,7 @@ impl Store {
         // It depends on nothing that another change could take away, so it waits for no turn.
         let write_row = move |transaction: &Transaction<'_>| {
             insert(transaction, &export)?;
-            Ok::<_, ControlError>(export)
+            Ok(export.clone())
         };
         self.change(events, write_row, |_| {}).await
     }

@@ -108,7 +108,7 @@ impl Store {
         let events = record(&after);
         let write_row = move |transaction: &rusqlite::Transaction<'_>| {
             rows::revoke(transaction, &after.id, now)?;
-            Ok(after)
+            Ok(Arc::clone(&after))
         };
         self.commit(turn, events, write_row, |control, key| {
             write(&control.keys).replace(Arc::clone(key));
@@ -164,7 +164,7 @@ impl Store {
         let events = record(&key);
         let write_row = move |transaction: &rusqlite::Transaction<'_>| {
             rows::insert(transaction, &digest, &key)?;
-            Ok(key)
+            Ok(Arc::clone(&key))
         };
         self.commit(turn, events, write_row, move |control, key| {
             write(&control.keys).add(digest, Arc::clone(key));

@@ -53,7 +53,7 @@ impl Store {
             rows::prune(transaction, now)?;
             sessions::prune(transaction, now)?;
             rows::insert(transaction, &digest, &link)?;
-            Ok(link)
+            Ok(Arc::clone(&link))
         };
         let applied = move |control: &Control, link: &Arc<Link>| {
             write(&control.sessions).prune(now);

@@ -265,7 +265,7 @@ impl Store {
         let organization = Arc::new(organization);
         let write_row = move |transaction: &rusqlite::Transaction<'_>| {
             rows::put(transaction, &organization)?;
-            Ok(organization)
+            Ok(Arc::clone(&organization))
         };
         self.commit(turn, events, write_row, |control, organization| {
             write(&control.organizations).put(Arc::clone(organization));

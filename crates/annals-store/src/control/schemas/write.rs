@@ -56,7 +56,7 @@ impl Store {
         let events = record(&version);
         let write_row = move |transaction: &Transaction<'_>| {
             insert(transaction, &version)?;
-            Ok(version)
+            Ok(Arc::clone(&version))
         };
         self.commit(turn, events, write_row, |control, version| {
             write(&control.schemas).add(Arc::clone(version));

@@ -2,7 +2,7 @@
 //!
 //! Reading, exporting and changing the audit log is itself recorded, in the log that it concerns.
 //! What concerns the installation goes to its own log, and so does what happens to a workspace whose
-//! log is still empty: the first entry of a log is never ours, unless somebody reads it.
+//! log is still empty: the first entry of a log is never ours.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -188,8 +188,10 @@ impl Own {
     }
 }
 
-/// Records an event of our own and waits until it is durable.
-pub(crate) async fn record(log: &Log, draft: Draft) -> Result<(), ApiError> {
+/// Records an event of our own and waits until it is durable. While the log is empty it goes to the
+/// installation's.
+pub(crate) async fn record(app: &App, log: &Log, draft: Draft) -> Result<(), ApiError> {
+    let log = if log.size() == 0 { &app.store.installation_log() } else { log };
     log.append(append(draft)).await?;
     Ok(())
 }
@@ -228,10 +230,11 @@ impl Reads {
     }
 }
 
-/// Records that a key reads a log, once per key and hour. Without the record there is no reading.
+/// Records that a key reads a log, once per key and hour. Without the record there is no reading; an
+/// empty log has nothing to read.
 pub(crate) async fn viewed(app: &App, caller: &Caller, log: &Log) -> Result<(), ApiError> {
     let what = log.slot().to_string();
-    if !app.reads.first(&caller.key.id, what.clone(), app.now()) {
+    if log.size() == 0 || !app.reads.first(&caller.key.id, what.clone(), app.now()) {
         return Ok(());
     }
     let draft = caller
@@ -239,7 +242,7 @@ pub(crate) async fn viewed(app: &App, caller: &Caller, log: &Log) -> Result<(), 
         .event(app, "audit_log.viewed")
         .target("audit_log", log.id(), None)
         .draft()?;
-    let recorded = record(log, draft).await;
+    let recorded = record(app, log, draft).await;
     if recorded.is_err() {
         app.reads.forget(&caller.key.id, what);
     }

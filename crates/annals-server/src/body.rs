@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::body::HttpBody as _;
 use http_body_util::BodyExt;
 use zstd::stream::raw::{self, Operation as _};
 
@@ -148,7 +149,12 @@ async fn read_plain(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
     if second.is_empty() {
         return Ok(first);
     }
-    let mut all = Vec::from(first);
+    // The room is asked for at once: growing step by step would need three times as much in between.
+    // It is only an address until bytes arrive, so that a false length costs nothing.
+    let expected = body.size_hint().upper().and_then(|rest| usize::try_from(rest).ok()).unwrap_or(0);
+    let mut all = Vec::with_capacity((first.len() + second.len()).saturating_add(expected).min(limit));
+    all.extend_from_slice(&first);
+    drop(first);
     let mut piece = second;
     while !piece.is_empty() {
         if all.len() + piece.len() > limit {

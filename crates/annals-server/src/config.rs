@@ -46,7 +46,7 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Origins that may show the viewer in a frame, for every workspace (`https://app.example.com`).
     pub frame_origins: Vec<String>,
-    /// Write one line per request to the log.
+    /// Write one line per request to the log; recorded events only at level `debug`.
     pub log_requests: bool,
     /// Answer `/metrics` without a key. For a port that only the monitoring system reaches.
     pub open_metrics: bool,

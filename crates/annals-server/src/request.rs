@@ -3,12 +3,13 @@
 //! The line has no payload and no query string: those hold what people searched for, and names.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::Level;
 
 use crate::app::App;
 use crate::ids;
@@ -63,19 +64,49 @@ pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Ne
         tracing::error!(request.id = request_id, error = %cause, "cannot answer a request");
     }
     if let Some(notes) = notes {
-        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(
-            target: "annals::request",
-            method = method.as_str(),
-            route = route.unwrap_or("-"),
-            status = status.as_u16(),
-            elapsed_ms,
-            request.id = id.to_str().unwrap_or_default(),
-            key.id = notes.key.get().map_or("-", String::as_str),
-            workspace.id = notes.workspace.get().map_or("-", String::as_str),
-            "request"
-        );
+        let line = Line { method: &method, route, status, elapsed, id: &id, notes: &notes };
+        // An event that was recorded is the daily bread of this server: at `debug`, so that the log
+        // of a busy installation shows what people did with it and what went wrong.
+        if status.is_success() && route.is_some_and(|r| r == INGEST || r == INGEST_BATCH) && method == Method::POST {
+            line.write(Level::DEBUG);
+        } else {
+            line.write(Level::INFO);
+        }
     }
     response.headers_mut().insert(X_REQUEST_ID, id);
     response
+}
+
+const INGEST: &str = "/audit_logs/events";
+const INGEST_BATCH: &str = "/audit_logs/events/bulk";
+
+/// What is said about one request.
+struct Line<'a> {
+    method: &'a Method,
+    route: Option<&'a str>,
+    status: StatusCode,
+    elapsed: Duration,
+    id: &'a HeaderValue,
+    notes: &'a Notes,
+}
+
+impl Line<'_> {
+    fn write(&self, level: Level) {
+        macro_rules! write {
+            ($event:ident) => {
+                tracing::$event!(
+                    target: "annals::request",
+                    method = self.method.as_str(),
+                    route = self.route.unwrap_or("-"),
+                    status = self.status.as_u16(),
+                    elapsed_ms = u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+                    request.id = self.id.to_str().unwrap_or_default(),
+                    key.id = self.notes.key.get().map_or("-", String::as_str),
+                    workspace.id = self.notes.workspace.get().map_or("-", String::as_str),
+                    "request"
+                )
+            };
+        }
+        if level == Level::DEBUG { write!(debug) } else { write!(info) }
+    }
 }

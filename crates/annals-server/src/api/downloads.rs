@@ -113,7 +113,7 @@ async fn rows(
     if !text.is_empty() {
         event = event.with("query", text);
     }
-    audit::record(&log, event.draft()?).await?;
+    audit::record(&app, &log, event.draft()?).await?;
     selection.respond(&app, format)
 }
 
@@ -170,7 +170,7 @@ async fn proof(
             .act()
             .event(&app, "audit_log.exported")
             .target("audit_log", &organization.id, None);
-    audit::record(&log, event.with("format", "proof").draft()?).await?;
+    audit::record(&app, &log, event.with("format", "proof").draft()?).await?;
     let headers = download::headers(
         &organization.id,
         "proof",

@@ -236,7 +236,7 @@ async fn download(
     let event = Act::of_address(&app, &parts, "export_link", &export.id)
         .event(&app, "audit_log.export_downloaded")
         .target("export", &export.id, None);
-    audit::record(&log, event.draft()?).await?;
+    audit::record(&app, &log, event.draft()?).await?;
 
     let mut headers = download::headers(
         &organization.id,

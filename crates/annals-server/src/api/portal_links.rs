@@ -20,7 +20,9 @@ use crate::fields::{self, Fields};
 
 /// The routes of this file.
 pub(crate) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create))
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(revoke))
 }
 
 /// A portal link.
@@ -43,6 +45,8 @@ pub(crate) struct PortalLinkBody {
     intent: Option<String>,
     /// Where "back" leads.
     return_url: Option<String>,
+    /// Your id of the person, by which `/portal/revoke_link` revokes this link later.
+    external_user_id: Option<String>,
     /// Ours: who will use it, `{"id", "name"?, "email"?}`; without it the link itself is recorded as the actor.
     #[schema(value_type = Option<Object>)]
     user: Option<()>,
@@ -94,6 +98,7 @@ async fn create(
         path: fields.text("path"),
         embed_origin: fields.text("embed_origin"),
         return_url: fields.text("return_url"),
+        external_user_id: fields.text("external_user_id"),
         created_by: caller.key.id.clone(),
         organization_id: organization_id.clone(),
     };
@@ -138,6 +143,58 @@ async fn create(
         .await?;
     let link = format!("{}/portal/launch?token={}", app.base_url, token.expose());
     Ok((StatusCode::CREATED, Json(PortalLink { link })).into_response())
+}
+
+/// The body that revokes portal links.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "describes the wire; the body is read member by member"
+)]
+pub(crate) struct RevokeBody {
+    /// The workspace.
+    organization: String,
+    /// What the links were made with.
+    external_user_id: String,
+}
+
+/// Revoke the portal links of a person.
+///
+/// Every link of the workspace that was made with this `external_user_id` stops working, and what was
+/// opened by one is closed. That there was none is no error.
+#[utoipa::path(
+    post,
+    path = "/portal/revoke_link",
+    tag = "portal",
+    request_body = RevokeBody,
+    responses(
+        (status = 204),
+        (status = 404, description = "No such organization.", body = ErrorBody),
+        (status = 422, body = ErrorBody),
+    ),
+)]
+async fn revoke(
+    State(app): State<App>,
+    caller: Manager,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, ApiError> {
+    let body = body::control(&app, &headers, body).await?;
+    let mut fields = fields::read(&body)?;
+    let organization_id = fields.required_text("organization");
+    let external_user_id = fields.required_text("external_user_id");
+    fields.finish()?;
+    let (_, log) = caller.organization(&organization_id)?;
+    let (act, recording, user) = (caller.act(), app.clone(), external_user_id.clone());
+    app.store
+        .revoke_links(&organization_id, &external_user_id, move |ended| {
+            act.event(&recording, "audit_log.link_revoked")
+                .target("user", &user, None)
+                .with("ended", u32::try_from(ended).unwrap_or(u32::MAX))
+                .recorded_in(&log)
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reads a member that takes one of some words.

@@ -1,5 +1,14 @@
 //! Tests of the server through its real doors: the router in process, or a port.
 
+mod bad_input;
 mod batch;
+mod browser;
+mod control;
+mod downloads;
 mod events;
 mod harness;
+mod operating;
+mod routes;
+mod viewer_download;
+mod viewer_log;
+mod viewer_portal;

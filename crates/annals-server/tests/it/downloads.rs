@@ -1,0 +1,337 @@
+//! Downloads and exports: the whole log, in the right form, and recorded.
+
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{ACME, Answer, ROOT, TestServer, event, request};
+
+async fn filled(count: usize) -> TestServer {
+    let server = TestServer::start().await;
+    let events: Vec<Value> = (0..count)
+        .map(|n| {
+            let mut sent = event(if n % 2 == 0 {
+                "issue.created"
+            } else {
+                "issue.deleted"
+            });
+            sent["id"] = json!(format!("evt_{n}"));
+            sent["actor"]["name"] = json!(if n % 3 == 0 { "=1+1" } else { "Ann \"Ek\", Ms" });
+            sent
+        })
+        .collect();
+    for chunk in events.chunks(500) {
+        let body = json!({ "organization_id": ACME, "events": chunk });
+        server
+            .post("/audit_logs/events/bulk", ROOT, &body)
+            .await
+            .is(200);
+    }
+    server
+}
+
+/// The path and query of an address.
+fn path(url: &Value) -> String {
+    let rest = url.as_str().unwrap().split_once("://").unwrap().1;
+    rest[rest.find('/').unwrap()..].to_owned()
+}
+
+#[tokio::test]
+async fn a_csv_file_has_every_row_and_is_recorded() {
+    let server = filled(1_500).await;
+    let file = server
+        .get("/audit_logs/events.csv?organization_id=org_acme", ROOT)
+        .await
+        .is(200);
+    assert_eq!(
+        file.header("content-type"),
+        "text/csv; charset=utf-8; header=present"
+    );
+    assert_eq!(
+        file.header("content-disposition"),
+        "attachment; filename=\"audit-log-org_acme-2026-11-22.csv\""
+    );
+    assert_eq!(file.header("annals-as-of"), "1500");
+    let text = file.text();
+    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 1_501);
+    assert!(
+        lines[0].starts_with(r#""occurred_at","recorded_at","position""#)
+            || lines[0].starts_with("occurred_at,recorded_at,position")
+    );
+    assert!(lines[1].contains("evt_1499") && lines[1_500].contains("evt_0"));
+    assert!(text.contains("\"'=1+1\"") && text.contains("\"Ann \"\"Ek\"\", Ms\""));
+
+    let asked = "/audit_logs/events.csv?organization_id=org_acme&q=action:issue.deleted&order=asc&escape=none&bom=1&as_of=10";
+    let file = server.get(asked, ROOT).await.is(200).text();
+    assert!(file.starts_with('\u{feff}') && !file.contains("'=1+1"));
+    assert_eq!(file.split_terminator("\r\n").count(), 6);
+
+    let recorded = server
+        .get(
+            "/audit_logs/events?organization_id=org_acme&q=action:audit_log.exported",
+            ROOT,
+        )
+        .await;
+    let recorded = recorded.is(200).json();
+    let metadata: Vec<&Value> = recorded["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["event"]["metadata"])
+        .collect();
+    assert_eq!(
+        metadata[0],
+        &json!({ "format": "csv", "query": "action:issue.deleted" })
+    );
+    assert_eq!(metadata[1], &json!({ "format": "csv" }));
+}
+
+#[tokio::test]
+async fn a_proof_file_verifies_and_a_changed_one_does_not() {
+    let server = filled(600).await;
+    let file = server.get("/audit_logs/events.proof?organization_id=org_acme&from=100&to=400&withhold=actor,context", ROOT).await.is(200);
+    let report = annals_proof::verify(&file.body[..], None).unwrap();
+    assert_eq!((report.from, report.to, report.size), (100, 400, 600));
+    assert!(!file.text().contains("ann@example.com") && file.text().contains("Login is slow"));
+    let mut changed = file.body.to_vec();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    assert!(annals_proof::verify(&changed[..], None).is_err());
+    let answer = server
+        .get(
+            "/audit_logs/events.proof?organization_id=org_acme&from=9&to=100000",
+            ROOT,
+        )
+        .await
+        .is(422);
+    assert_eq!(answer.json()["errors"][0]["field"], "to");
+}
+
+#[tokio::test]
+async fn checkpoints_receipts_and_event_proofs_agree() {
+    use annals_merkle::{leaf_hash, verify_inclusion};
+    use base64::Engine as _;
+    let decode = |value: &Value| -> [u8; 32] {
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(value.as_str().unwrap())
+            .unwrap();
+        bytes.try_into().unwrap()
+    };
+    let server = filled(300).await;
+    let body = json!({ "organization_id": ACME, "event": event("issue.created") });
+    let receipt = server
+        .post("/audit_logs/events?receipt=1", ROOT, &body)
+        .await
+        .is(200)
+        .json();
+    assert_eq!(receipt["success"], true);
+    let receipt = &receipt["receipt"];
+    assert_eq!(receipt["position"], 300);
+
+    let at = server
+        .get(
+            "/audit_logs/checkpoint?organization_id=org_acme&size=301&from=300",
+            ROOT,
+        )
+        .await
+        .is(200)
+        .json();
+    assert_eq!(at["checkpoint"], receipt["checkpoint"]);
+    assert_eq!(at["consistency"].as_array().unwrap().is_empty(), false);
+    let path: Vec<[u8; 32]> = receipt["path"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(decode)
+        .collect();
+    verify_inclusion(
+        &decode(&receipt["leaf_hash"]),
+        300,
+        301,
+        &path,
+        &decode(&at["root"]),
+    )
+    .unwrap();
+
+    let proof = server
+        .get(
+            "/audit_logs/events/evt_7/proof?organization_id=org_acme&size=301",
+            ROOT,
+        )
+        .await
+        .is(200)
+        .json();
+    let path: Vec<[u8; 32]> = proof["path"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(decode)
+        .collect();
+    let leaf = leaf_hash(proof["entry"].as_str().unwrap().as_bytes());
+    assert_eq!(leaf, decode(&proof["leaf_hash"]));
+    verify_inclusion(&leaf, 7, 301, &path, &decode(&at["root"])).unwrap();
+    server
+        .get(
+            "/audit_logs/events/evt_nobody/proof?organization_id=org_acme",
+            ROOT,
+        )
+        .await
+        .is(404);
+    server
+        .get(
+            "/audit_logs/checkpoint?organization_id=org_acme&size=100000",
+            ROOT,
+        )
+        .await
+        .is(400);
+
+    let body = json!({ "organization_id": ACME, "events": [event("issue.created"), event("issue.created")] });
+    let batch = server
+        .post("/audit_logs/events/bulk?receipt=1", ROOT, &body)
+        .await
+        .is(200)
+        .json();
+    let checkpoint = &batch["checkpoints"][0];
+    for result in batch["results"].as_array().unwrap() {
+        let receipt = &result["receipt"];
+        let path: Vec<[u8; 32]> = receipt["path"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(decode)
+            .collect();
+        let (position, size) = (
+            result["position"].as_u64().unwrap(),
+            checkpoint["size"].as_u64().unwrap(),
+        );
+        verify_inclusion(
+            &decode(&receipt["leaf_hash"]),
+            position,
+            size,
+            &path,
+            &decode(&checkpoint["root"]),
+        )
+        .unwrap();
+    }
+}
+
+async fn range(server: &TestServer, path: &str, range: &str, if_range: &str) -> Answer {
+    let mut request = request(Method::GET, path, "", Body::empty());
+    request
+        .headers_mut()
+        .insert("range", range.parse().unwrap());
+    if !if_range.is_empty() {
+        request
+            .headers_mut()
+            .insert("if-range", if_range.parse().unwrap());
+    }
+    server.call(request).await
+}
+
+#[tokio::test]
+async fn an_export_is_the_csv_file_and_goes_on_where_it_stopped() {
+    let server = filled(50).await;
+    let body = json!({
+        "organization_id": ACME, "range_start": "2026-11-01T00:00:00.000Z", "range_end": "2026-12-01T00:00:00.000Z",
+        "actions": ["issue.created"], "targets": ["issue"], "actor_ids": ["user_1"], "actor_names": ["=1+1", "Ann \"Ek\", Ms"],
+    });
+    let export = server
+        .post("/audit_logs/exports", ROOT, &body)
+        .await
+        .is(201)
+        .json();
+    assert_eq!(
+        (&export["object"], &export["state"]),
+        (&json!("audit_log_export"), &json!("ready"))
+    );
+    // What comes later does not show: the question was asked when the log had this size.
+    server.record(ACME, &event("issue.created")).await;
+
+    let whole = server.get(&path(&export["url"]), "").await.is(200);
+    let asked = "/audit_logs/events.csv?organization_id=org_acme&q=action:issue.created&as_of=50";
+    assert_eq!(whole.text(), server.get(asked, ROOT).await.is(200).text());
+    assert_eq!(whole.text().split_terminator("\r\n").count(), 26);
+
+    let again = server
+        .get(
+            &format!("/audit_logs/exports/{}", export["id"].as_str().unwrap()),
+            ROOT,
+        )
+        .await
+        .is(200)
+        .json();
+    let url = path(&again["url"]);
+    let etag = whole.header("etag").to_owned();
+    let rest = range(&server, &url, "bytes=1000-", &etag).await.is(206);
+    assert_eq!(rest.body, whole.body[1000..]);
+    let total = whole.body.len();
+    assert_eq!(
+        rest.header("content-range"),
+        format!("bytes 1000-{}/{total}", total - 1)
+    );
+    assert_eq!(
+        range(&server, &url, "bytes=1000-", "\"other\"")
+            .await
+            .is(200)
+            .body,
+        whole.body
+    );
+    range(&server, &url, &format!("bytes={total}-"), "")
+        .await
+        .is(416);
+
+    // After ten minutes the address is dead; getting the export makes a new one.
+    server
+        .clock
+        .set(crate::harness::time("2026-11-22T12:10:01Z"));
+    server.get(&url, "").await.is(404);
+    let again = server
+        .get(
+            &format!("/audit_logs/exports/{}", export["id"].as_str().unwrap()),
+            ROOT,
+        )
+        .await
+        .is(200)
+        .json();
+    server.get(&path(&again["url"]), "").await.is(200);
+
+    let backwards = json!({ "organization_id": ACME, "range_start": "2026-12-01T00:00:00Z", "range_end": "2026-11-01T00:00:00Z" });
+    let answer = server
+        .post("/audit_logs/exports", ROOT, &backwards)
+        .await
+        .is(400)
+        .json();
+    assert_eq!(answer["code"], "invalid_audit_log_export_range_date");
+    assert_eq!(answer["message"], "Invalid date range");
+    let recorded = server.get("/audit_logs/events?organization_id=org_acme&q=action:audit_log.export_downloaded&count=100", ROOT).await;
+    assert!(recorded.is(200).json()["count"]["value"].as_u64().unwrap() >= 4);
+}
+
+#[tokio::test]
+async fn the_tail_goes_on_after_a_position() {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let server = filled(3).await;
+    let path =
+        "/audit_logs/events/tail?organization_id=org_acme&after=1&q=-category:%22Audit%20Log%22";
+    let answer = server
+        .router
+        .clone()
+        .oneshot(request(Method::GET, path, ROOT, Body::empty()))
+        .await
+        .unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut body = answer.into_body();
+    let mut text = String::new();
+    let mut read_until = async |wanted: &str| {
+        while !text.contains(wanted) {
+            let data = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            text.push_str(std::str::from_utf8(&data).unwrap());
+        }
+    };
+    read_until("id: 2\n").await;
+    let position = server.record(ACME, &event("issue.deleted")).await;
+    read_until(&format!("id: {position}\n")).await;
+    assert!(!text.contains("id: 1\n") && !text.contains("audit_log.viewed"));
+}

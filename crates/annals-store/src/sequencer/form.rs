@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use annals_event::{Place, SaltWalk, Seed, TILE, Timestamp, write_entry};
-use annals_merkle::{Hash, leaf_hash};
+use annals_event::{Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts, write_entries};
+use annals_merkle::Hash;
 use sha2::{Digest as _, Sha256};
 
 use super::{Sequencer, Tip};
 use crate::Slot;
-use crate::journal::{Frames, Growth, Header, KeyUse, Part, Piece};
+use crate::journal::{Frames, Growth, Header, KeyUse, Part, Piece, seeds_at};
 use crate::submission::{Batch, Submission};
 
 /// A group, ready to be committed.
@@ -63,63 +63,73 @@ impl Sequencer {
         batches.sort_by_key(|batch| batch.slot);
 
         let mut recorders = Recorders::default();
-        let mut frames = Frames::new()?;
-        let mut parts = Vec::new();
+        let mut growing = Vec::new();
         let mut keys = Vec::new();
-        let mut tips: HashMap<Slot, Tip> = HashMap::new();
-        let mut group_hash = Sha256::new();
-        let mut line = String::with_capacity(1024);
         for of_one_log in batches.chunk_by_mut(|a, b| a.slot == b.slot) {
             let slot = of_one_log[0].slot;
-            let mut tip = self.tip(slot);
-            let mut part = Growing::new(slot, &tip, now);
+            let mut log = Growing::new(slot, self.tip(slot), now);
             for batch in of_one_log {
-                batch.first = tip.size;
-                batch.recorded_at = part.recorded_at;
-                part.recorded_by(recorders.index(&batch.recorded_by), batch.fresh.len());
-                for fresh in &batch.fresh {
-                    let salt = part.salt(&mut tip)?;
-                    let place = Place {
-                        log: &batch.log,
-                        position: tip.size,
-                        recorded_at: Timestamp::clamped(part.recorded_at),
-                        recorded_by: &batch.recorded_by,
-                    };
-                    line.clear();
-                    write_entry(&mut line, &place, &fresh.draft, &salt);
-                    let leaf = leaf_hash(line.as_bytes());
-                    group_hash.update(leaf);
-                    part.push(&mut tip, leaf);
-                    part.lies_in(frames.push(&fresh.row)?);
-                    part.ids.push(fresh.print);
-                    part.occurred(fresh.draft.skeleton.occurred_at.as_micros());
-                }
+                (batch.first, batch.recorded_at) = (log.end(), log.recorded_at);
+                let count = batch.fresh.len() as u32;
+                log.recorded_by(recorders.index(&batch.recorded_by), count);
+                log.count += count;
                 if let Some(key) = &batch.key {
-                    let count = batch.fresh.len() as u32;
                     keys.push(KeyUse { slot, key: key.key, body: key.body, first: batch.first, count });
                 }
             }
-            parts.push(part.finish(&tip));
-            tip.recorded_at = parts.last().map_or(tip.recorded_at, |part| part.recorded_at);
-            tips.insert(slot, tip);
+            log.draw_seeds()?;
+            growing.push(log);
+        }
+        let leaves = leaves(&growing, &batches);
+
+        let mut frames = Frames::new()?;
+        let mut group_hash = Sha256::new();
+        leaves.iter().for_each(|leaf| group_hash.update(leaf));
+        let mut left = leaves.as_slice();
+        let mut fresh = batches.iter().flat_map(|batch| &batch.fresh);
+        for log in &mut growing {
+            let (of_this_log, rest) = left.split_at(log.count as usize);
+            left = rest;
+            log.grow(of_this_log);
+            for fresh in fresh.by_ref().take(log.count as usize) {
+                log.lies_in(frames.push(&fresh.row)?);
+                log.ids.push(fresh.print);
+                log.occurred(fresh.draft.skeleton.occurred_at.as_micros());
+            }
         }
         frames.finish_frame()?;
         // The group before this one is committed when this one is handed over, so only this one's
         // ends are ahead of the committed state.
-        if !tips.is_empty() {
-            self.tips = tips;
+        if !growing.is_empty() {
+            self.tips = growing.iter().map(|log| (log.slot, log.tip.clone())).collect();
         }
         let header = Header {
             recorded_at: now,
             uptime: self.shared.uptime(),
             recorders: recorders.names,
             frames: frames.sizes.clone(),
-            parts,
+            parts: growing.into_iter().map(Growing::finish).collect(),
             keys,
             group_hash: group_hash.finalize().into(),
         };
         Ok((header, frames))
     }
+}
+
+/// The leaf hashes of all events, log by log.
+fn leaves(growing: &[Growing], batches: &[&mut Batch]) -> Vec<Hash> {
+    let runs: Vec<SaltRun<'_>> = growing.iter().flat_map(Growing::salt_runs).collect();
+    let salts = event_salts(&runs);
+    let places = batches.iter().flat_map(|batch| {
+        let recorded_at = Timestamp::clamped(batch.recorded_at);
+        (batch.first..).zip(&batch.fresh).map(move |(position, fresh)| {
+            let (log, recorded_by) = (&*batch.log, &*batch.recorded_by);
+            (Place { log, position, recorded_at, recorded_by }, &fresh.draft)
+        })
+    });
+    let recorded: Vec<Recorded<'_>> =
+        places.zip(salts).map(|((place, draft), salt)| Recorded { place, draft, salt }).collect();
+    write_entries(&recorded).leaves()
 }
 
 /// The names that a group's events were recorded by.
@@ -141,27 +151,30 @@ impl Recorders {
     }
 }
 
-/// A part of a group while events are put into it.
+/// A part of a group in the making.
 struct Growing {
     slot: Slot,
     first: u64,
+    count: u32,
     recorded_at: i64,
     earliest: i64,
     latest: i64,
     pieces: Vec<Piece>,
     recorders: Vec<(u32, u32)>,
-    seeds: Vec<[u8; 32]>,
+    /// The seeds of the tiles that the part lies in; the first may have begun before it.
+    seeds: Vec<Seed>,
     leaves: Vec<Hash>,
     tiles: Vec<Hash>,
     ids: Vec<u64>,
-    walk: Option<SaltWalk>,
+    tip: Tip,
 }
 
 impl Growing {
-    fn new(slot: Slot, tip: &Tip, now: i64) -> Growing {
+    fn new(slot: Slot, tip: Tip, now: i64) -> Growing {
         Growing {
             slot,
             first: tip.size,
+            count: 0,
             // Clocks are set back; a log's time never goes back.
             recorded_at: now.max(tip.recorded_at),
             earliest: i64::MAX,
@@ -172,37 +185,59 @@ impl Growing {
             leaves: Vec::new(),
             tiles: Vec::new(),
             ids: Vec::new(),
-            walk: None,
+            tip,
         }
     }
 
-    fn recorded_by(&mut self, recorder: u32, count: usize) {
+    /// One past the last position so far.
+    fn end(&self) -> u64 {
+        self.first + u64::from(self.count)
+    }
+
+    fn recorded_by(&mut self, recorder: u32, count: u32) {
         match self.recorders.last_mut() {
-            Some((last, run)) if *last == recorder => *run += count as u32,
-            _ => self.recorders.push((recorder, count as u32)),
+            Some((last, run)) if *last == recorder => *run += count,
+            _ => self.recorders.push((recorder, count)),
         }
     }
 
-    /// The salt of the next event; where a tile begins, a new seed.
-    fn salt(&mut self, tip: &mut Tip) -> io::Result<[u8; 32]> {
-        if tip.size.is_multiple_of(TILE) {
-            getrandom::fill(&mut tip.seed)
+    /// Makes ready the seeds of all tiles of the part: the one that has begun, and new ones.
+    fn draw_seeds(&mut self) -> io::Result<()> {
+        if !self.first.is_multiple_of(TILE) {
+            self.seeds.push(Seed(self.tip.seed));
+        }
+        for _ in seeds_at(self.first)..seeds_at(self.end()) {
+            let mut seed = Seed([0; 32]);
+            getrandom::fill(&mut seed.0)
                 .map_err(|error| io::Error::other(format!("no random bytes: {error}")))?;
-            self.seeds.push(tip.seed);
-            self.walk = None;
+            self.seeds.push(seed);
         }
-        let walk = self.walk.get_or_insert_with(|| SaltWalk::new(&Seed(tip.seed), tip.size));
-        walk.next().ok_or_else(|| io::Error::other("a tile has no more salts"))
+        Ok(())
     }
 
-    fn push(&mut self, tip: &mut Tip, leaf: Hash) {
-        self.leaves.push(leaf);
-        tip.frontier.push_leaf(leaf, &mut |node, hash| {
-            if node.level == 8 {
-                self.tiles.push(hash);
-            }
-        });
-        tip.size += 1;
+    /// Which salts the part needs: a run of positions from each tile.
+    fn salt_runs(&self) -> impl Iterator<Item = SaltRun<'_>> {
+        (self.first / TILE..).zip(&self.seeds).map(|(tile, seed)| {
+            let first = self.first.max(tile * TILE);
+            SaltRun { seed, first, count: self.end().min((tile + 1) * TILE) - first }
+        })
+    }
+
+    /// Appends the leaves to the tree.
+    fn grow(&mut self, leaves: &[Hash]) {
+        for leaf in leaves {
+            self.tip.frontier.push_leaf(*leaf, &mut |node, hash| {
+                if node.level == 8 {
+                    self.tiles.push(hash);
+                }
+            });
+        }
+        self.tip.size += leaves.len() as u64;
+        self.tip.recorded_at = self.recorded_at;
+        self.tip.seed = self.seeds.last().map_or(self.tip.seed, |seed| seed.0);
+        if leaves.len() <= self.tip.frontier.hashes().len() + self.tiles.len() {
+            self.leaves = leaves.to_vec();
+        }
     }
 
     fn lies_in(&mut self, (frame, offset): (u32, u32)) {
@@ -217,22 +252,23 @@ impl Growing {
         self.latest = self.latest.max(at);
     }
 
-    fn finish(self, tip: &Tip) -> Part {
-        let hashes = tip.frontier.hashes();
-        let growth = if self.leaves.len() <= hashes.len() + self.tiles.len() {
-            Growth::Leaves(self.leaves)
+    fn finish(self) -> Part {
+        let growth = if self.leaves.is_empty() {
+            let hashes = self.tip.frontier.hashes().to_vec();
+            Growth::Frontier { hashes, tiles: self.tiles }
         } else {
-            Growth::Frontier { hashes: hashes.to_vec(), tiles: self.tiles }
+            Growth::Leaves(self.leaves)
         };
+        let began_before = usize::from(!self.first.is_multiple_of(TILE));
         Part {
             slot: self.slot,
             first: self.first,
-            count: self.ids.len() as u32,
+            count: self.count,
             recorded_at: self.recorded_at,
             occurred: (self.earliest, self.latest),
             pieces: self.pieces,
             recorders: self.recorders,
-            seeds: self.seeds,
+            seeds: self.seeds.into_iter().skip(began_before).map(|seed| seed.0).collect(),
             growth,
             ids: self.ids,
         }

@@ -158,11 +158,6 @@ impl Control {
         })
     }
 
-    /// The slot of an organization, deleted or not.
-    pub(crate) fn slot(&self, id: &str) -> Option<Slot> {
-        read(&self.organizations).get(id).map(|organization| organization.slot)
-    }
-
     /// The slot of an organization that has not been deleted.
     pub(crate) fn living_slot(&self, id: &str) -> Option<Slot> {
         read(&self.organizations).living(id).map(|organization| organization.slot)

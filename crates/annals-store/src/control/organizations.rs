@@ -316,10 +316,6 @@ impl Organizations {
         self.by_slot.last()
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<Organization>> {
-        self.by_slot.iter()
-    }
-
     /// Adds an organization, or puts it in the place of its former self.
     pub(super) fn put(&mut self, organization: Arc<Organization>) {
         let index = match self.by_id.get(&organization.id) {

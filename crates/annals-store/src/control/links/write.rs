@@ -77,9 +77,11 @@ impl Store {
         record: impl FnOnce(&Link, &Session) -> Vec<Recorded> + Send,
     ) -> Result<Redeemed, ControlError> {
         let control = self.control();
+        let digest = tokens::digest(token);
+        // Made-up tokens wait for nobody and keep nobody waiting.
+        read(&control.links).get(&digest).ok_or(RedeemRefusal::Unknown)?;
         let turn = turn(&control.turns.portal).await;
         let now = control.now();
-        let digest = tokens::digest(token);
         let link = read(&control.links).get(&digest).cloned().ok_or(RedeemRefusal::Unknown)?;
         if self.organization(&link.terms.organization_id).is_none() {
             return Err(RedeemRefusal::Unknown.into());
@@ -165,11 +167,11 @@ impl Store {
         cookie: Option<&str>,
     ) -> Result<Redeemed, ControlError> {
         let control = self.control();
-        let turn = turn(&control.turns.portal).await;
-        let now = control.now();
         // Taken before anything is written: a token whose redemption fails is spent all the same.
         let taken = write(&control.links).take(&tokens::digest(token));
         let handoff = taken.ok_or(RedeemRefusal::Unknown)?;
+        let turn = turn(&control.turns.portal).await;
+        let now = control.now();
         if handoff.expires_at <= now {
             return Err(RedeemRefusal::Expired.into());
         }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use annals_event::{Place, Row, SaltWalk, Seed, TILE, Timestamp, write_entry};
-use annals_merkle::{CompactRange, Hash, leaf_hash};
+use annals_event::{Row, Seed, TILE};
+use annals_merkle::{CompactRange, Hash};
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +16,7 @@ use crate::blocks::{frame_of_body, rows};
 use crate::database::{Location, meta};
 use crate::journal::{Growth, Header, Part, rows_in_piece};
 use crate::recent::{LogState, Recent};
+use crate::tree::leaves_of;
 use crate::{Slot, StoreError};
 
 /// How many problems are named; the rest is only known to exist.
@@ -192,35 +193,13 @@ impl Checker {
     /// The leaf hashes of a part, from its rows. What the header says of the rows is compared.
     fn leaves(&mut self, group: u64, part: &Part, rows: &[Row]) -> Vec<Hash> {
         let log = format!("{}/w/{}", self.origin, part.slot);
-        let seeds = self.logs.get(&part.slot).map_or_else(Vec::new, |log| {
+        let seeds: Vec<Seed> = self.logs.get(&part.slot).map_or_else(Vec::new, |log| {
             let from = (part.first / TILE) as usize;
-            log.seeds.get(from..).unwrap_or_default().to_vec()
+            log.seeds.get(from..).unwrap_or_default().iter().copied().map(Seed).collect()
         });
-        let mut walk: Option<SaltWalk> = None;
-        let mut leaves = Vec::with_capacity(rows.len());
-        let mut line = String::new();
+        let leaves = leaves_of(&log, rows, &seeds);
         let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
         for (row, known) in rows.iter().zip(&part.ids) {
-            if row.position.is_multiple_of(TILE) {
-                walk = None;
-            }
-            let salt = walk
-                .get_or_insert_with(|| {
-                    let tile = (row.position / TILE - part.first / TILE) as usize;
-                    let seed = seeds.get(tile).copied().unwrap_or_default();
-                    SaltWalk::new(&Seed(seed), row.position)
-                })
-                .next()
-                .unwrap_or_default();
-            line.clear();
-            let place = Place {
-                log: &log,
-                position: row.position,
-                recorded_at: Timestamp::clamped(part.recorded_at),
-                recorded_by: &row.recorded_by,
-            };
-            write_entry(&mut line, &place, &row.draft, &salt);
-            leaves.push(leaf_hash(line.as_bytes()));
             let occurred = row.draft.skeleton.occurred_at.as_micros();
             (earliest, latest) = (earliest.min(occurred), latest.max(occurred));
             if self.prints.id_print(part.slot, &row.draft.skeleton.id) != *known {

@@ -3,10 +3,13 @@
 
 use std::ops::Range;
 
-use annals_event::{Row, Salt, SaltWalk, Seed, TILE, entry_line, event_salt};
+use annals_event::{
+    Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_line, event_salt, event_salts,
+    write_entries,
+};
 use annals_merkle::{
     CompactRange, Hash, NodeId, ProofError, RangeProof, consistency_subtrees, cover,
-    inclusion_subtrees, leaf_hash, prove, range_nodes,
+    inclusion_subtrees, prove, range_nodes,
 };
 
 use crate::blocks::Blocks;
@@ -105,15 +108,12 @@ impl<'a> Tree<'a> {
             })
         };
         if !known(&self.tile) {
-            let mut salts = Salts::default();
+            let seeds = [seed(self.blocks, self.slot, tile * TILE)?];
             let mut leaves = Vec::with_capacity(TILE as usize);
             let mut left = tile * TILE..committed;
             while let Some(stretch) = self.blocks.stretch(self.slot, &left, Order::Asc) {
                 let block = self.blocks.block(self.slot, &stretch, Order::Asc)?;
-                for row in &block.rows {
-                    let salt = salts.of(self.blocks, self.slot, row.position)?;
-                    leaves.push(leaf_hash(entry_line(self.log, row, &salt).as_bytes()));
-                }
+                leaves.extend(leaves_of(self.log, &block.rows, &seeds));
                 left.start += block.rows.len() as u64;
             }
             self.tile = Some((tile, leaves));
@@ -157,6 +157,29 @@ fn seed(blocks: &Blocks, slot: Slot, position: u64) -> Result<Seed, StoreError> 
         .log(slot)
         .and_then(|log| read(&log).seeds.get((position / TILE) as usize).copied());
     seed.map(Seed).ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
+}
+
+/// The leaf hashes of rows at contiguous positions, with the seeds of the tiles that they lie in.
+pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
+    let Some(first) = rows.first().map(|row| row.position) else { return Vec::new() };
+    let end = first + rows.len() as u64;
+    let runs: Vec<SaltRun<'_>> = (first / TILE..)
+        .zip(seeds)
+        .map(|(tile, seed)| {
+            let first = first.max(tile * TILE);
+            SaltRun { seed, first, count: end.min((tile + 1) * TILE).saturating_sub(first) }
+        })
+        .collect();
+    let recorded: Vec<Recorded<'_>> = rows
+        .iter()
+        .zip(event_salts(&runs))
+        .map(|(row, salt)| {
+            let (position, recorded_at) = (row.position, row.recorded_at);
+            let place = Place { log, position, recorded_at, recorded_by: &row.recorded_by };
+            Recorded { place, draft: &row.draft, salt }
+        })
+        .collect();
+    write_entries(&recorded).leaves()
 }
 
 /// The exact entry of a row.

@@ -148,7 +148,7 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
         }
     };
     let as_of = as_of.max(positions.end);
-    let place = download::place(app).map_err(&fail)?;
+    let place = app.downloads.take(&visitor.log).map_err(&fail)?;
     let own = visitor.act(guest).event(app, "audit_log.exported").target(
         "audit_log",
         &visitor.organization.id,

@@ -16,7 +16,7 @@ use super::proof;
 use super::row::{Scene, grouped};
 use super::visible::{short, visible};
 use super::zone::Zone;
-use super::{Stop, failing, message, reading, render, shared_link, shell};
+use super::{Stop, encode, failing, message, reading, render, shared_link, shell};
 use crate::app::App;
 use crate::portal::{self, Guest, Visitor};
 
@@ -50,7 +50,11 @@ pub(crate) async fn filter(
     let address = Address::read(&organization, &pairs);
     match filters::apply(&address, &pairs) {
         Ok(address) => portal::redirect(&address.href()),
-        Err(error) => message::failed(&app, &guest, error.into()).into_response(),
+        // The page says what is wrong, and goes on showing what it showed.
+        Err(_) => {
+            let tried = address.searching(filters::typed(&address, &pairs)).href();
+            portal::redirect(&format!("{tried}&was={}", encode(&address.query)))
+        }
     }
 }
 
@@ -255,7 +259,7 @@ async fn find(
             format!(
                 "{}/download.proof?e={}&as_of={as_of}",
                 address.root(),
-                super::encode(&id)
+                encode(&id)
             )
         });
         let proof = proof::check(&log, &row, as_of, href)?;

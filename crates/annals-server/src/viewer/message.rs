@@ -6,6 +6,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 
 use super::pages::{MessageLink, MessagePage, Shell};
+use super::visible::visible;
 use super::{Stop, assets, encode, guard, html};
 use crate::app::App;
 use crate::error::ApiError;
@@ -281,7 +282,7 @@ pub(crate) fn failed(app: &App, guest: &Guest, error: ApiError) -> Stop {
         ),
         other => {
             let mut message = Message::new(status, "warn", "This request cannot be answered", &[]);
-            message.lines.push(other.body().message);
+            message.lines.push(visible(&other.body().message, false).into_owned());
             message
         }
     };

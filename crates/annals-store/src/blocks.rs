@@ -144,10 +144,15 @@ impl Blocks {
             Ok(read.query_row([group], |row| row.get(0))?)
         })?;
         let header = Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
+        Ok(self.keep_header(group, header, bytes.len()))
+    }
+
+    /// Keeps a header of so many bytes in memory for a while.
+    pub(crate) fn keep_header(&self, group: u32, header: Header, bytes: usize) -> Arc<Header> {
         let header = Arc::new(header);
-        // A decoded header takes some more memory than its bytes.
-        self.cache.put((group, Kind::Header), Value::Header(header.clone()), 2 * bytes.len());
-        Ok(header)
+        // Decoded it takes some more memory than its bytes.
+        self.cache.put((group, Kind::Header), Value::Header(header.clone()), 2 * bytes);
+        header
     }
 
     fn frame(&self, group: u32, header: &Header, frame: u32) -> Result<Arc<Vec<u8>>, StoreError> {

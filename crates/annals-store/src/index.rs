@@ -77,11 +77,6 @@ impl Index {
         }
     }
 
-    /// How many entries there are.
-    pub(crate) fn len(&self) -> usize {
-        self.fresh.len() + self.again.len() + self.runs.iter().map(|run| run.prints.len()).sum::<usize>()
-    }
-
     /// Makes a run of the map, and merges runs that are alike.
     fn settle(&mut self) {
         let mut entries: Vec<(u64, u32)> = self.fresh.drain().chain(self.again.drain(..)).collect();
@@ -175,5 +170,82 @@ impl Expiring {
     pub(crate) fn expire(&mut self, uptime: u64) {
         let (stretch, seconds) = (self.stretch, self.seconds);
         self.stretches.retain(|(nth, _)| (nth + 1) * stretch + seconds > uptime);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spread like a hash, and the same every time.
+    fn print(n: u64) -> u64 {
+        (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xd6e8_feb8_6659_fd93)
+    }
+
+    fn groups(index: &Index, print: u64) -> Vec<u32> {
+        let mut found = Vec::new();
+        index.groups(print, &mut found);
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn everything_that_was_inserted_is_found_and_nothing_else() {
+        let mut index = Index::default();
+        let count = 5 * MAP_MAX as u64 / 2;
+        for n in 0..count {
+            index.insert(print(n), (n / 100) as u32);
+        }
+        assert!(!index.runs.is_empty() && !index.fresh.is_empty());
+        for n in (0..count).step_by(7) {
+            assert_eq!(groups(&index, print(n)), [(n / 100) as u32]);
+            assert!(groups(&index, print(n) ^ 1).is_empty());
+        }
+        assert!(groups(&index, 0).is_empty());
+        assert!(groups(&index, u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn one_fingerprint_may_be_in_many_groups() {
+        let mut index = Index::default();
+        for round in 0..3u32 {
+            index.insert(7, round);
+            index.insert(u64::MAX, round);
+            for n in 0..MAP_MAX as u64 {
+                index.insert(print(n + 1_000_000 * u64::from(round)), 99);
+            }
+            index.insert(7, 10 + round);
+        }
+        assert_eq!(groups(&index, 7), [0, 1, 2, 10, 11, 12]);
+        assert_eq!(groups(&index, u64::MAX), [0, 1, 2]);
+    }
+
+    #[test]
+    fn merged_runs_stay_few() {
+        let mut index = Index::default();
+        for n in 0..20 * MAP_MAX as u64 {
+            index.insert(print(n), 1);
+        }
+        assert!(index.runs.len() <= 6, "{} runs", index.runs.len());
+    }
+
+    #[test]
+    fn keys_are_forgotten_when_their_time_is_over_and_not_before() {
+        let day = 24 * 3600;
+        let mut keys = Expiring::new(day);
+        let known = |keys: &Expiring, print| {
+            let mut found = Vec::new();
+            keys.groups(print, &mut found);
+            !found.is_empty()
+        };
+        keys.insert(1, 1, 10);
+        keys.insert(2, 2, 5 * 3600);
+        keys.expire(day + 10);
+        assert!(known(&keys, 1) && known(&keys, 2));
+        keys.expire(day + 3600);
+        assert!(!known(&keys, 1) && known(&keys, 2));
+        keys.insert(3, 3, day + 6 * 3600);
+        keys.expire(day + 6 * 3600);
+        assert!(!known(&keys, 2) && known(&keys, 3));
     }
 }

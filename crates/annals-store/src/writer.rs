@@ -179,6 +179,8 @@ impl Writer {
             }
             self.shared.committed.store(group, Ordering::SeqCst);
             self.dirty.extend(header.parts.iter().map(|part| part.slot));
+            // What was recorded last is what is read next.
+            self.shared.blocks.keep_header(group, header, header_bytes.len());
         }
         self.shared.answer_all(submissions);
         let behind = group.is_some_and(|group| group.saturating_sub(self.applied) >= GROUPS_BEHIND);

@@ -295,3 +295,96 @@ fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Ma
         ids,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hash() -> impl Strategy<Value = Hash> {
+        any::<[u8; 32]>()
+    }
+
+    fn part() -> impl Strategy<Value = Part> {
+        (any::<u32>(), 0u64..2000, 1u32..300, -5i64..5, any::<i32>(), any::<u32>(), any::<bool>(), any::<u64>())
+            .prop_map(|(slot, first, count, later, before, span, leaves, random)| {
+                let end = first + u64::from(count);
+                let hashes = |n: u64| -> Vec<Hash> {
+                    (0..n).map(|k| Sha256::digest((random ^ k).to_le_bytes()).into()).collect()
+                };
+                let recorded_at = 1_700_000_000_000_000 + later;
+                let earliest = recorded_at + i64::from(before);
+                Part {
+                    slot,
+                    first,
+                    count,
+                    recorded_at,
+                    occurred: (earliest, earliest + i64::from(span)),
+                    pieces: vec![
+                        Piece { frame: 3, offset: 17, count: count - count / 2 },
+                        Piece { frame: 4, offset: 0, count: count / 2 },
+                    ],
+                    recorders: vec![(0, 1), (1, count - 1)],
+                    seeds: hashes(seeds_at(end) - seeds_at(first)),
+                    growth: if leaves {
+                        Growth::Leaves(hashes(count.into()))
+                    } else {
+                        Growth::Frontier {
+                            hashes: hashes(cover(0, end).len() as u64),
+                            tiles: hashes(tiles_at(end) - tiles_at(first)),
+                        }
+                    },
+                    ids: (0..count.into()).map(|n| random ^ n).collect(),
+                }
+            })
+    }
+
+    fn header() -> impl Strategy<Value = Header> {
+        let key = (any::<u32>(), any::<[u8; 16]>(), any::<[u8; 16]>(), any::<u64>(), any::<u32>());
+        let keys = prop::collection::vec(key, 0..3);
+        (prop::collection::vec(part(), 0..5), keys, any::<u64>(), hash()).prop_map(
+            |(parts, keys, uptime, group_hash)| Header {
+                recorded_at: 1_700_000_000_000_000,
+                uptime,
+                recorders: vec!["key_1".into(), "".into()],
+                frames: vec![FrameSize { stored: 100, plain: 70_000 }, FrameSize { stored: 9, plain: 1 }],
+                parts,
+                keys: keys
+                    .into_iter()
+                    .map(|(slot, key, body, first, count)| KeyUse { slot, key, body, first, count })
+                    .collect(),
+                group_hash,
+            },
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_header_is_read_as_it_was_written(header in header()) {
+            prop_assert_eq!(Header::decode(&header.encode()), Ok(header));
+        }
+
+        #[test]
+        fn a_damaged_header_is_refused(header in header(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let mut bytes = header.encode();
+            let at = place.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            prop_assert!(Header::decode(&bytes).is_err());
+            bytes[at] ^= 1 << bit;
+            prop_assert!(Header::decode(&bytes[..at]).is_err());
+        }
+
+        #[test]
+        fn bytes_under_a_right_checksum_do_not_overwhelm(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(version) = bytes.first_mut() {
+                *version = VERSION;
+            }
+            let checksum = Sha256::digest(&bytes);
+            bytes.extend_from_slice(&checksum[..CHECKSUM_BYTES]);
+            let _ = Header::decode(&bytes);
+        }
+    }
+}

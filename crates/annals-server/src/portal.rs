@@ -255,6 +255,7 @@ pub(crate) async fn launch(
                 link_id: link.id.clone(),
                 embed_origin: None,
                 return_url: None,
+                external_user_id: None,
                 viewed_recorded: false,
             };
             let own = act(&grant, session, &guest).event(&app, "audit_log.signed_in");

@@ -197,7 +197,7 @@ class Organizations(unittest.TestCase):
     def test_errors(self):
         with self.assertRaises(NotFoundError) as raised:
             organizations.get_organization("org_nobody")
-        self.assertEqual(raised.exception.message.split(" (")[0], "HTTP 404: Organization not found: 'org_nobody'.")
+        self.assertEqual(raised.exception.message, "Organization not found: 'org_nobody'.")
         self.assertTrue(raised.exception.request_id)
         organizations.create_organization(name="One", external_id="py-taken")
         with self.assertRaises((ConflictError, BadRequestError)):

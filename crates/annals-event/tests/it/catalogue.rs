@@ -103,6 +103,7 @@ fn our_own_events_are_extensions_under_one_prefix() {
         "key_created",
         "key_revoked",
         "link_created",
+        "link_revoked",
     ]);
     for name in own.chain(&["signed_in", "access_denied", "schema_changed"]) {
         assert!(

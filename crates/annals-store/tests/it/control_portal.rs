@@ -16,6 +16,7 @@ fn new_link(organization_id: &str) -> NewLink {
         path: Some(format!("/w/{organization_id}/audit-logs?q=x")),
         embed_origin: None,
         return_url: Some("https://app.example/settings".to_owned()),
+        external_user_id: None,
         created_by: "key_1".to_owned(),
     }
 }
@@ -242,6 +243,47 @@ async fn reading_is_recorded_once_per_session() {
 }
 
 #[tokio::test]
+async fn revoking_ends_the_links_and_grants_of_one_person() {
+    let fixture = Fixture::new();
+    fixture.organization("acme").await;
+    fixture.organization("beta").await;
+    let of = |organization: &str, person: &str| NewLink {
+        external_user_id: Some(person.to_owned()),
+        ..new_link(organization)
+    };
+    let unused = link(&fixture, of("acme", "ana")).await;
+    let opened = redeem(&fixture, &link(&fixture, of("acme", "ana")).await, None).await.unwrap();
+    let cookie = opened.cookie.unwrap();
+    redeem(&fixture, &link(&fixture, of("beta", "ana")).await, Some(&cookie)).await.unwrap();
+    let other = redeem(&fixture, &link(&fixture, of("acme", "bo")).await, None).await.unwrap();
+    let other = other.cookie.unwrap();
+
+    let mut told = 0;
+    let record = |ended: usize| {
+        told = ended;
+        Vec::new()
+    };
+    // Three: the unused link, the used one, and what it opened.
+    assert_eq!(fixture.store.revoke_links("acme", "ana", record).await.unwrap(), 3);
+    assert_eq!(told, 3);
+    let again = fixture.store.revoke_links("acme", "ana", |_| panic!("there is none")).await;
+    assert_eq!(again.unwrap(), 0);
+    let handoff = opened.handoff.unwrap();
+    assert_eq!(hand_off(&fixture, &handoff, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    let check = |fixture: &Fixture| {
+        let session = fixture.store.session(cookie.expose()).unwrap();
+        assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
+        assert!(fixture.store.session(other.expose()).unwrap().grant("acme").is_some());
+    };
+    check(&fixture);
+    let fixture = fixture.reopened();
+    check(&fixture);
+    assert_eq!(redeem(&fixture, &unused, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    let unknown = fixture.store.revoke_links("nobody", "ana", |_| Vec::new()).await;
+    assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
 async fn links_lead_nowhere_else() {
     let fixture = Fixture::new();
     fixture.organization("acme").await;
@@ -313,4 +355,46 @@ async fn an_export_is_a_question_and_a_size() {
     assert_eq!(fixture.store.export(&export.id).unwrap(), None);
     let gone = fixture.store.create_export(new, |_| Vec::new()).await;
     assert!(matches!(gone, Err(ControlError::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn what_a_person_was_given_can_be_revoked() {
+    let fixture = Fixture::new();
+    fixture.organization("acme").await;
+    fixture.organization("beta").await;
+    let made_for = |organization: &str, person: &str| NewLink {
+        external_user_id: Some(person.to_owned()),
+        ..new_link(organization)
+    };
+    let opened = link(&fixture, made_for("acme", "left")).await;
+    let cookie = redeem(&fixture, &opened, None).await.unwrap().cookie.unwrap();
+    let elsewhere = link(&fixture, made_for("beta", "left")).await;
+    redeem(&fixture, &elsewhere, Some(&cookie)).await.unwrap();
+    let unopened = link(&fixture, made_for("acme", "left")).await;
+    let other = link(&fixture, made_for("acme", "stayed")).await;
+    let nobodys = link(&fixture, new_link("acme")).await;
+
+    let mut told = None;
+    let record = |ended| {
+        told = Some(ended);
+        Vec::new()
+    };
+    fixture.store.revoke_links("acme", "left", record).await.unwrap();
+    assert_eq!(told, Some(3), "two links and what one of them opened");
+    let again = fixture.store.revoke_links("acme", "left", |_| unreachable!()).await.unwrap();
+    assert_eq!(again, 0);
+    assert_eq!(redeem(&fixture, &unopened, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    let again = redeem(&fixture, &opened, Some(&cookie)).await;
+    assert_eq!(again.unwrap_err(), RedeemRefusal::Unknown);
+    let session = fixture.store.session(cookie.expose()).unwrap();
+    assert!(session.grant("acme").is_none());
+    assert!(session.grant("beta").is_some(), "another workspace is not concerned");
+    let fixture = fixture.reopened();
+    assert_eq!(redeem(&fixture, &unopened, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    let session = fixture.store.session(cookie.expose()).unwrap();
+    assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
+    redeem(&fixture, &other, None).await.unwrap();
+    redeem(&fixture, &nobodys, None).await.unwrap();
+    let unknown = fixture.store.revoke_links("nobody", "left", |_| Vec::new()).await;
+    assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
 }

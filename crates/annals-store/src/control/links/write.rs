@@ -266,6 +266,9 @@ fn check_new(new: &NewLink) -> Result<(), ControlError> {
     if new.return_url.as_ref().is_some_and(|url| !is_web_address(url)) {
         return bad("return_url", "must be an http or https address");
     }
+    if new.external_user_id.as_ref().is_some_and(|id| id.is_empty() || !is_text(id)) {
+        return bad("external_user_id", "must have 1 to 255 characters");
+    }
     let Some(user) = &new.user else { return Ok(()) };
     if user.id.is_empty() || !is_text(&user.id) {
         return bad("user.id", "must have 1 to 255 characters");

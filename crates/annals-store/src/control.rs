@@ -85,7 +85,11 @@ impl ControlError {
 
     fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         let (field, message) = (field.into(), message.into());
-        ControlError::Invalid(vec![InvalidField { field, code, message }])
+        ControlError::Invalid(vec![InvalidField {
+            field,
+            code,
+            message,
+        }])
     }
 }
 
@@ -160,7 +164,9 @@ impl Control {
 
     /// The slot of an organization that has not been deleted.
     pub(crate) fn living_slot(&self, id: &str) -> Option<Slot> {
-        read(&self.organizations).living(id).map(|organization| organization.slot)
+        read(&self.organizations)
+            .living(id)
+            .map(|organization| organization.slot)
     }
 
     /// Writes down when keys and sessions were last used, at most once a minute unless `forced`,
@@ -220,21 +226,30 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 fn load_secret(connection: &Connection) -> Result<[u8; 32], StoreError> {
     let stored: Option<[u8; 32]> = connection
-        .query_row("SELECT value FROM control_secret WHERE name = 'tokens'", [], |row| row.get(0))
+        .query_row(
+            "SELECT value FROM control_secret WHERE name = 'tokens'",
+            [],
+            |row| row.get(0),
+        )
         .optional()?;
     if let Some(secret) = stored {
         return Ok(secret);
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|_| StoreError::Random)?;
-    connection
-        .execute("INSERT INTO control_secret (name, value) VALUES ('tokens', ?1)", params![secret])?;
+    connection.execute(
+        "INSERT INTO control_secret (name, value) VALUES ('tokens', ?1)",
+        params![secret],
+    )?;
     Ok(secret)
 }
 
 /// A stored JSON text that cannot be read any more.
 fn damaged(table: &'static str, id: &str) -> StoreError {
-    StoreError::Damaged { place: format!("{table} {id}"), what: "unreadable value".to_owned() }
+    StoreError::Damaged {
+        place: format!("{table} {id}"),
+        what: "unreadable value".to_owned(),
+    }
 }
 
 /// Our own types always serialize; SQLite would refuse the text if they ever did not.

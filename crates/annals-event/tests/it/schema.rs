@@ -25,7 +25,11 @@ fn event(actor: &str, target: &str, metadata: &str) -> Event {
 }
 
 fn pointers(schema: &ActionSchema, event: &Event) -> Vec<(String, ProblemCode)> {
-    schema.check(event).into_iter().map(|problem| (problem.pointer, problem.code)).collect()
+    schema
+        .check(event)
+        .into_iter()
+        .map(|problem| (problem.pointer, problem.code))
+        .collect()
 }
 
 /// What the official Node client sends for its documented example.
@@ -38,11 +42,14 @@ const NODE: &str = r#"{
 fn the_clients_schema_is_given_back_as_it_came() {
     let schema = read(NODE).unwrap();
     let mut canonical = String::new();
-    Json::parse(NODE.as_bytes()).unwrap().write_canonical(&mut canonical);
+    Json::parse(NODE.as_bytes())
+        .unwrap()
+        .write_canonical(&mut canonical);
     assert_eq!(written(&schema), canonical);
     assert_eq!(read(&written(&schema)).unwrap(), schema);
     // Descriptions are kept; members that no schema has are not.
-    let described = read(r#"{"action":"x","targets":[{"type":"a"}],"metadata":{"type":"object","title":"T"}}"#);
+    let described =
+        read(r#"{"action":"x","targets":[{"type":"a"}],"metadata":{"type":"object","title":"T"}}"#);
     let expected = r#"{"metadata":{"title":"T","type":"object"},"targets":[{"type":"a"}]}"#;
     assert_eq!(written(&described.unwrap()), expected);
 }
@@ -51,12 +58,28 @@ fn the_clients_schema_is_given_back_as_it_came() {
 fn events_that_fit_and_events_that_do_not() {
     let schema = read(NODE).unwrap();
     let cases: [(Event, &[&str]); 5] = [
-        (event(r#"{"role":"admin"}"#, r#"{"status":"paid"}"#, r#"{"invoice_id":"1","paid":true}"#), &[]),
+        (
+            event(
+                r#"{"role":"admin"}"#,
+                r#"{"status":"paid"}"#,
+                r#"{"invoice_id":"1","paid":true}"#,
+            ),
+            &[],
+        ),
         // Nothing is required, and further members are allowed unless the schema says otherwise.
         (event("{}", "{}", r#"{"more":1}"#), &[]),
-        (event(r#"{"role":1}"#, "{}", "{}"), &["/actor/metadata/role"]),
-        (event("{}", r#"{"status":true}"#, "{}"), &["/targets/0/metadata/status"]),
-        (event("{}", "{}", r#"{"invoice_id":1,"paid":"yes"}"#), &["/metadata/invoice_id", "/metadata/paid"]),
+        (
+            event(r#"{"role":1}"#, "{}", "{}"),
+            &["/actor/metadata/role"],
+        ),
+        (
+            event("{}", r#"{"status":true}"#, "{}"),
+            &["/targets/0/metadata/status"],
+        ),
+        (
+            event("{}", "{}", r#"{"invoice_id":1,"paid":"yes"}"#),
+            &["/metadata/invoice_id", "/metadata/paid"],
+        ),
     ];
     for (event, expected) in cases {
         let found = pointers(&schema, &event);
@@ -65,7 +88,10 @@ fn events_that_fit_and_events_that_do_not() {
     }
     let other = read(r#"{"targets":[{"type":"team"}]}"#).unwrap();
     let found = pointers(&other, &event("{}", "{}", "{}"));
-    assert_eq!(found, [("/targets/0/type".to_owned(), ProblemCode::SchemaMismatch)]);
+    assert_eq!(
+        found,
+        [("/targets/0/type".to_owned(), ProblemCode::SchemaMismatch)]
+    );
 }
 
 #[test]
@@ -77,11 +103,18 @@ fn required_closed_and_listed() {
     .unwrap();
     let check = |metadata: &str| {
         let found = pointers(&schema, &event("{}", "{}", metadata));
-        found.into_iter().map(|(pointer, _)| pointer).collect::<Vec<_>>().join(" ")
+        found
+            .into_iter()
+            .map(|(pointer, _)| pointer)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(check(r#"{"plan":"pro","seats":3}"#), "");
     assert_eq!(check(r#"{"plan":"pro","seats":"three"}"#), "");
-    assert_eq!(check(r#"{"plan":"gold","seats":1.5}"#), "/metadata/plan /metadata/seats");
+    assert_eq!(
+        check(r#"{"plan":"gold","seats":1.5}"#),
+        "/metadata/plan /metadata/seats"
+    );
     assert_eq!(check(r#"{"more":1}"#), "/metadata/more /metadata/plan");
     let bare = r#"{"action":"a","occurred_at":"2026-11-22T12:00:00Z","actor":{"id":"u","type":"user"},"targets":[],"context":{}}"#;
     let bare = Event::from_json(bare.as_bytes()).unwrap();
@@ -92,7 +125,10 @@ fn required_closed_and_listed() {
 fn an_action_with_a_schema_has_the_limits_of_the_original_api() {
     let schema = read(r#"{"targets":[{"type":"invoice"}]}"#).unwrap();
     let one = |key: &str, value: &str| {
-        let found = pointers(&schema, &event("{}", "{}", &format!(r#"{{"{key}":{value}}}"#)));
+        let found = pointers(
+            &schema,
+            &event("{}", "{}", &format!(r#"{{"{key}":{value}}}"#)),
+        );
         assert!(found.len() <= 1);
         found.into_iter().next().map(|(_, code)| code)
     };
@@ -105,7 +141,10 @@ fn an_action_with_a_schema_has_the_limits_of_the_original_api() {
     assert_eq!(one("k", r#"{"a":1}"#), Some(ProblemCode::WrongType));
     let keys = |n: usize| {
         let members: Vec<String> = (0..n).map(|i| format!(r#""k{i}":1"#)).collect();
-        pointers(&schema, &event("{}", "{}", &format!("{{{}}}", members.join(","))))
+        pointers(
+            &schema,
+            &event("{}", "{}", &format!("{{{}}}", members.join(","))),
+        )
     };
     assert_eq!(keys(50), []);
     assert_eq!(keys(51), [("/metadata".to_owned(), ProblemCode::TooMany)]);
@@ -122,11 +161,31 @@ fn bad_schemas_are_refused_by_name() {
         (r#"{"targets":[]}"#, "/targets", ProblemCode::Required),
         (r#"{"targets":{}}"#, "/targets", ProblemCode::WrongType),
         (r#"{"targets":[1]}"#, "/targets/0", ProblemCode::WrongType),
-        (r#"{"targets":[{}]}"#, "/targets/0/type", ProblemCode::Required),
-        (r#"{"targets":[{"type":"a b"}]}"#, "/targets/0/type", ProblemCode::BadPattern),
-        (r#"{"targets":[{"type":"a"},{"type":"a"}]}"#, "/targets/1/type", ProblemCode::Duplicate),
-        (r#"{"targets":[{"type":"a"}],"actor":[]}"#, "/actor", ProblemCode::WrongType),
-        (r#"{"targets":[{"type":"a"}],"metadata":1}"#, "/metadata", ProblemCode::WrongType),
+        (
+            r#"{"targets":[{}]}"#,
+            "/targets/0/type",
+            ProblemCode::Required,
+        ),
+        (
+            r#"{"targets":[{"type":"a b"}]}"#,
+            "/targets/0/type",
+            ProblemCode::BadPattern,
+        ),
+        (
+            r#"{"targets":[{"type":"a"},{"type":"a"}]}"#,
+            "/targets/1/type",
+            ProblemCode::Duplicate,
+        ),
+        (
+            r#"{"targets":[{"type":"a"}],"actor":[]}"#,
+            "/actor",
+            ProblemCode::WrongType,
+        ),
+        (
+            r#"{"targets":[{"type":"a"}],"metadata":1}"#,
+            "/metadata",
+            ProblemCode::WrongType,
+        ),
         (
             r#"{"targets":[{"type":"a"}],"metadata":{"type":"array"}}"#,
             "/metadata/type",
@@ -150,7 +209,11 @@ fn bad_schemas_are_refused_by_name() {
     ];
     for (text, pointer, code) in cases {
         let problem = &read(text).unwrap_err().problems[0];
-        assert_eq!((problem.pointer.as_str(), problem.code), (pointer, code), "{text}");
+        assert_eq!(
+            (problem.pointer.as_str(), problem.code),
+            (pointer, code),
+            "{text}"
+        );
     }
     let many: Vec<String> = (0..21).map(|i| format!(r#"{{"type":"t{i}"}}"#)).collect();
     let many = read(&format!(r#"{{"targets":[{}]}}"#, many.join(","))).unwrap_err();
@@ -159,8 +222,18 @@ fn bad_schemas_are_refused_by_name() {
 
 fn any_json() -> impl Strategy<Value = Json> {
     let word = prop::sample::select(vec![
-        "type", "object", "string", "number", "properties", "required", "metadata", "targets",
-        "actor", "enum", "additionalProperties", "k",
+        "type",
+        "object",
+        "string",
+        "number",
+        "properties",
+        "required",
+        "metadata",
+        "targets",
+        "actor",
+        "enum",
+        "additionalProperties",
+        "k",
     ]);
     let leaf = prop_oneof![
         Just(Json::Null),

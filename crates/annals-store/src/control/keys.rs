@@ -66,12 +66,23 @@ pub struct Scopes {
 
 impl Scopes {
     /// All three.
-    pub const ALL: Scopes = Scopes { write: true, read: true, manage: true };
+    pub const ALL: Scopes = Scopes {
+        write: true,
+        read: true,
+        manage: true,
+    };
 
     /// The words on the wire, in a fixed order.
     pub fn names(self) -> Vec<&'static str> {
-        let words = [(self.write, "write"), (self.read, "read"), (self.manage, "manage")];
-        words.into_iter().filter_map(|(has, word)| has.then_some(word)).collect()
+        let words = [
+            (self.write, "write"),
+            (self.read, "read"),
+            (self.manage, "manage"),
+        ];
+        words
+            .into_iter()
+            .filter_map(|(has, word)| has.then_some(word))
+            .collect()
     }
 
     /// From the words on the wire; an unknown word is handed back.

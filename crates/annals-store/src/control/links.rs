@@ -82,7 +82,9 @@ impl Intent {
 
     /// From the word on the wire.
     pub fn parse(word: &str) -> Option<Intent> {
-        [Intent::AuditLogs, Intent::LogStreams].into_iter().find(|i| i.as_str() == word)
+        [Intent::AuditLogs, Intent::LogStreams]
+            .into_iter()
+            .find(|i| i.as_str() == word)
     }
 }
 
@@ -99,7 +101,16 @@ pub struct PortalUser {
 
 /// What somebody may do in the viewer; each role includes those before it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
     serde::Deserialize,
 )]
 #[serde(rename_all = "snake_case")]
@@ -225,7 +236,11 @@ impl Links {
             link.terms.organization_id == organization_id
                 && link.terms.external_user_id.as_deref() == Some(external_user_id)
         };
-        self.by_digest.iter().filter(|(_, link)| terms(link)).map(|(digest, _)| *digest).collect()
+        self.by_digest
+            .iter()
+            .filter(|(_, link)| terms(link))
+            .map(|(digest, _)| *digest)
+            .collect()
     }
 
     pub(super) fn remove(&mut self, digest: &[u8; 32]) {
@@ -236,7 +251,8 @@ impl Links {
     /// opened can last, because in that session it redirects again.
     pub(super) fn prune(&mut self, now: Timestamp) {
         self.handoffs.retain(|_, handoff| handoff.expires_at > now);
-        self.by_digest.retain(|_, link| link.expires_at.as_micros() > forgotten_before(now));
+        self.by_digest
+            .retain(|_, link| link.expires_at.as_micros() > forgotten_before(now));
     }
 }
 

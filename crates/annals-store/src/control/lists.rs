@@ -41,7 +41,12 @@ impl ListQuery {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        ListQuery { before: None, after: None, limit: Self::LIMIT_DEFAULT, order: ListOrder::Desc }
+        ListQuery {
+            before: None,
+            after: None,
+            limit: Self::LIMIT_DEFAULT,
+            order: ListOrder::Desc,
+        }
     }
 }
 
@@ -77,7 +82,11 @@ pub(super) fn page<T>(
     id: impl Fn(&T) -> &str,
 ) -> Result<Page<T>, ControlError> {
     if query.limit == 0 || query.limit > ListQuery::LIMIT_MAX {
-        return Err(ControlError::invalid("limit", "out_of_range", "must be between 1 and 100"));
+        return Err(ControlError::invalid(
+            "limit",
+            "out_of_range",
+            "must be between 1 and 100",
+        ));
     }
     let mut listed: Vec<T> = match query.order {
         ListOrder::Asc => all.collect(),
@@ -97,11 +106,19 @@ pub(super) fn page<T>(
             .map(Some)
             .ok_or_else(|| ControlError::invalid(field, "unknown_cursor", "names no object here")),
     };
-    let (before_field, after_field) = if swapped { ("after", "before") } else { ("before", "after") };
+    let (before_field, after_field) = if swapped {
+        ("after", "before")
+    } else {
+        ("before", "after")
+    };
     let (start, end) = match (find(before, before_field)?, find(after, after_field)?) {
         (Some(_), Some(_)) => {
             let message = "cannot be combined with `after`";
-            return Err(ControlError::invalid("before", "conflicting_cursors", message));
+            return Err(ControlError::invalid(
+                "before",
+                "conflicting_cursors",
+                message,
+            ));
         }
         (Some(at), None) => (at.saturating_sub(query.limit), at),
         (None, Some(at)) => (at + 1, (at + 1 + query.limit).min(listed.len())),
@@ -109,8 +126,20 @@ pub(super) fn page<T>(
     };
     let more = end < listed.len();
     let items: Vec<T> = listed.drain(start..end).collect();
-    let first = (start > 0).then(|| items.first().map(|item| id(item).to_owned())).flatten();
-    let last = more.then(|| items.last().map(|item| id(item).to_owned())).flatten();
-    let (before, after) = if swapped { (last, first) } else { (first, last) };
-    Ok(Page { items, before, after })
+    let first = (start > 0)
+        .then(|| items.first().map(|item| id(item).to_owned()))
+        .flatten();
+    let last = more
+        .then(|| items.last().map(|item| id(item).to_owned()))
+        .flatten();
+    let (before, after) = if swapped {
+        (last, first)
+    } else {
+        (first, last)
+    };
+    Ok(Page {
+        items,
+        before,
+        after,
+    })
 }

@@ -4,8 +4,8 @@
 //! its id is never given out again, its log goes on accepting late events, and all other doors
 //! answer as if it had never been.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use annals_event::Timestamp;
@@ -92,7 +92,9 @@ impl DomainState {
 
     /// From the word on the wire.
     pub fn parse(word: &str) -> Option<DomainState> {
-        [DomainState::Pending, DomainState::Verified].into_iter().find(|s| s.as_str() == word)
+        [DomainState::Pending, DomainState::Verified]
+            .into_iter()
+            .find(|s| s.as_str() == word)
     }
 }
 
@@ -120,9 +122,13 @@ impl Entitlement {
 
     /// From the word on the wire.
     pub fn parse(word: &str) -> Option<Entitlement> {
-        [Entitlement::Active, Entitlement::Inactive, Entitlement::Disabled]
-            .into_iter()
-            .find(|e| e.as_str() == word)
+        [
+            Entitlement::Active,
+            Entitlement::Inactive,
+            Entitlement::Disabled,
+        ]
+        .into_iter()
+        .find(|e| e.as_str() == word)
     }
 }
 
@@ -149,7 +155,10 @@ pub struct PendingRetention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { period_in_days: Some(RETENTION_DAYS_DEFAULT), pending: None }
+        Retention {
+            period_in_days: Some(RETENTION_DAYS_DEFAULT),
+            pending: None,
+        }
     }
 }
 
@@ -176,7 +185,8 @@ impl Retention {
 
     /// The period that was last asked for, in force or not; `None` is for ever.
     pub fn requested(&self) -> Option<u32> {
-        self.pending.map_or(self.period_in_days, |pending| pending.period_in_days)
+        self.pending
+            .map_or(self.period_in_days, |pending| pending.period_in_days)
     }
 
     /// What asking for `period_in_days` at `now` makes of it.
@@ -184,7 +194,10 @@ impl Retention {
         let current = self.in_force(now);
         let shorter = period_in_days.unwrap_or(u32::MAX) < current.unwrap_or(u32::MAX);
         if !shorter {
-            return Retention { period_in_days, pending: None };
+            return Retention {
+                period_in_days,
+                pending: None,
+            };
         }
         let delay = i64::from(Self::SHORTENING_DELAY_DAYS) * 86_400_000_000;
         let pending = match self.waiting(now) {
@@ -195,7 +208,10 @@ impl Retention {
                 effective_at: Timestamp::clamped(now.as_micros() + delay),
             },
         };
-        Retention { period_in_days: current, pending: Some(pending) }
+        Retention {
+            period_in_days: current,
+            pending: Some(pending),
+        }
     }
 }
 
@@ -305,11 +321,14 @@ impl Organizations {
     }
 
     pub(super) fn living(&self, id: &str) -> Option<&Arc<Organization>> {
-        self.get(id).filter(|organization| organization.deleted_at.is_none())
+        self.get(id)
+            .filter(|organization| organization.deleted_at.is_none())
     }
 
     pub(super) fn by_external_id(&self, external_id: &str) -> Option<&Arc<Organization>> {
-        self.by_external_id.get(external_id).map(|index| &self.by_slot[*index])
+        self.by_external_id
+            .get(external_id)
+            .map(|index| &self.by_slot[*index])
     }
 
     pub(super) fn last(&self) -> Option<&Arc<Organization>> {
@@ -321,7 +340,8 @@ impl Organizations {
         let index = match self.by_id.get(&organization.id) {
             Some(index) => *index,
             None => {
-                self.by_id.insert(organization.id.clone(), self.by_slot.len());
+                self.by_id
+                    .insert(organization.id.clone(), self.by_slot.len());
                 self.by_slot.push(Arc::clone(&organization));
                 self.by_slot.len() - 1
             }
@@ -342,19 +362,28 @@ impl Organizations {
         let search = query.search.as_deref().map(str::to_lowercase);
         let matching = self.by_slot.iter().filter(|organization| {
             organization.deleted_at.is_none()
-                && query.only.as_ref().is_none_or(|ids| ids.contains(&organization.id))
-                && search.as_ref().is_none_or(|text| organization.name.to_lowercase().contains(text))
+                && query
+                    .only
+                    .as_ref()
+                    .is_none_or(|ids| ids.contains(&organization.id))
+                && search
+                    .as_ref()
+                    .is_none_or(|text| organization.name.to_lowercase().contains(text))
                 && (query.domains.is_empty() || organization.claims_one_of(&query.domains))
         });
-        let page = lists::page(matching, &query.list, |organization| organization.id.as_str())?;
+        let page = lists::page(matching, &query.list, |organization| {
+            organization.id.as_str()
+        })?;
         Ok(page.map(Arc::clone))
     }
 }
 
 impl Organization {
     fn claims_one_of(&self, wanted: &[String]) -> bool {
-        self.domains
-            .iter()
-            .any(|own| wanted.iter().any(|domain| domain.eq_ignore_ascii_case(&own.domain)))
+        self.domains.iter().any(|own| {
+            wanted
+                .iter()
+                .any(|domain| domain.eq_ignore_ascii_case(&own.domain))
+        })
     }
 }

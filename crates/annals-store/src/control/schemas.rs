@@ -82,6 +82,9 @@ impl Schemas {
         if !self.versions.contains_key(&version.action) {
             self.actions.push(version.action.clone());
         }
-        self.versions.entry(version.action.clone()).or_default().push(version);
+        self.versions
+            .entry(version.action.clone())
+            .or_default()
+            .push(version);
     }
 }

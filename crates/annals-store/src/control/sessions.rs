@@ -53,7 +53,13 @@ impl Session {
         // column, and it is the same after a restart.
         let csrf = tokens::hex(&tokens::hmac(secret, format!("csrf\n{id}").as_bytes()));
         let last_seen = Arc::new(AtomicI64::new(created_at.as_micros()));
-        Session { id, csrf, created_at, grants: BTreeMap::new(), last_seen }
+        Session {
+            id,
+            csrf,
+            created_at,
+            grants: BTreeMap::new(),
+            last_seen,
+        }
     }
 
     /// The same session with one more grant, in place of what it held for that workspace.
@@ -128,7 +134,9 @@ impl Sessions {
         if session.expires_at() <= now {
             return None;
         }
-        session.last_seen.fetch_max(now.as_micros(), Ordering::Relaxed);
+        session
+            .last_seen
+            .fetch_max(now.as_micros(), Ordering::Relaxed);
         Some(Arc::clone(session))
     }
 
@@ -150,7 +158,9 @@ impl Sessions {
 
     /// Takes a grant from a session, and the session away if it was its last one.
     pub(super) fn remove_grant(&mut self, digest: &[u8; 32], organization_id: &str) {
-        let Some(session) = self.by_digest.get_mut(digest) else { return };
+        let Some(session) = self.by_digest.get_mut(digest) else {
+            return;
+        };
         let left = session.without(organization_id);
         if left.grants.is_empty() {
             self.by_digest.remove(digest);
@@ -162,7 +172,10 @@ impl Sessions {
     /// Takes a workspace from every session.
     pub(super) fn forget(&mut self, organization_id: &str) {
         let opening = |(digest, session): (&[u8; 32], &Arc<Session>)| {
-            session.grants.contains_key(organization_id).then_some(*digest)
+            session
+                .grants
+                .contains_key(organization_id)
+                .then_some(*digest)
         };
         let digests: Vec<[u8; 32]> = self.by_digest.iter().filter_map(opening).collect();
         for digest in digests {
@@ -172,6 +185,7 @@ impl Sessions {
 
     /// Lets go of those that have ended.
     pub(super) fn prune(&mut self, now: Timestamp) {
-        self.by_digest.retain(|_, session| session.expires_at() > now);
+        self.by_digest
+            .retain(|_, session| session.expires_at() > now);
     }
 }

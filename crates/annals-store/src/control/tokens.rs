@@ -34,7 +34,11 @@ impl Secret {
         while text.len() < end {
             let mut bytes = [0u8; 64];
             random(&mut bytes)?;
-            for byte in bytes.iter().filter(|byte| **byte < 248).take(end - text.len()) {
+            for byte in bytes
+                .iter()
+                .filter(|byte| **byte < 248)
+                .take(end - text.len())
+            {
                 // 248 is a multiple of 62: every letter is equally likely.
                 text.push(char::from(ALPHABET[usize::from(byte % 62)]));
             }
@@ -95,8 +99,15 @@ pub(super) fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
         inner[i] ^= byte;
         outer[i] ^= byte;
     }
-    let inner_hash = Sha256::new().chain_update(inner).chain_update(message).finalize();
-    Sha256::new().chain_update(outer).chain_update(inner_hash).finalize().into()
+    let inner_hash = Sha256::new()
+        .chain_update(inner)
+        .chain_update(message)
+        .finalize();
+    Sha256::new()
+        .chain_update(outer)
+        .chain_update(inner_hash)
+        .finalize()
+        .into()
 }
 
 /// Lower-case hex.
@@ -140,7 +151,10 @@ mod tests {
 
     #[test]
     fn secrets_differ_and_do_not_print() {
-        let (a, b) = (Secret::generate("sk_").unwrap(), Secret::generate("sk_").unwrap());
+        let (a, b) = (
+            Secret::generate("sk_").unwrap(),
+            Secret::generate("sk_").unwrap(),
+        );
         assert_ne!(a.expose(), b.expose());
         assert_eq!(a.expose().len(), 46);
         assert!(!format!("{a:?}").contains(&a.expose()[3..]));

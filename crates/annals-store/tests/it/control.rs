@@ -56,7 +56,11 @@ impl Fixture {
             name: format!("Name of {id}"),
             ..NewOrganization::default()
         };
-        self.store.create_organization(new, |_| Vec::new()).await.unwrap().into_inner()
+        self.store
+            .create_organization(new, |_| Vec::new())
+            .await
+            .unwrap()
+            .into_inner()
     }
 }
 
@@ -68,5 +72,9 @@ pub(crate) fn recorded(slot: u32, action: &str) -> Vec<Recorded> {
     let event = Event::from_json(json.as_bytes()).unwrap();
     let id = format!("event-{action}-{slot}");
     let draft = Draft::new(event, &Rules::internal(), noon(), || id).unwrap();
-    vec![Recorded { slot, drafts: vec![draft], recorded_by: "key_1".to_owned() }]
+    vec![Recorded {
+        slot,
+        drafts: vec![draft],
+        recorded_by: "key_1".to_owned(),
+    }]
 }

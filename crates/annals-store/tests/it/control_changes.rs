@@ -13,14 +13,22 @@ use crate::control::{Fixture, noon, recorded};
 
 fn actions(log: &annals_store::Log) -> Vec<String> {
     let found = log.search(&Search::default()).unwrap();
-    found.rows.iter().map(|row| row.skeleton().action.clone()).collect()
+    found
+        .rows
+        .iter()
+        .map(|row| row.skeleton().action.clone())
+        .collect()
 }
 
 #[tokio::test]
 async fn the_events_stand_in_their_logs_with_the_change() {
     let fixture = Fixture::new();
     let acme = fixture.organization("acme").await;
-    let all = NewKey { name: "k".to_owned(), scopes: Scopes::ALL, organizations: Reach::All };
+    let all = NewKey {
+        name: "k".to_owned(),
+        scopes: Scopes::ALL,
+        organizations: Reach::All,
+    };
     let record = |_: &annals_store::Key| recorded(0, "audit_log.key_created");
     fixture.store.create_key(all, record).await.unwrap();
     let both = |_: &_, _: &_| {
@@ -28,7 +36,11 @@ async fn the_events_stand_in_their_logs_with_the_change() {
         events.extend(recorded(0, "audit_log.retention_changed"));
         events
     };
-    fixture.store.set_retention("acme", None, both).await.unwrap();
+    fixture
+        .store
+        .set_retention("acme", None, both)
+        .await
+        .unwrap();
     let check = |fixture: &Fixture| {
         let installation = fixture.store.installation_log();
         let expected = ["audit_log.retention_changed", "audit_log.key_created"];
@@ -36,7 +48,15 @@ async fn the_events_stand_in_their_logs_with_the_change() {
         let log = fixture.store.log("acme").unwrap();
         assert_eq!(actions(&log), ["audit_log.retention_changed"]);
         assert_eq!(&*log.row(0).unwrap().unwrap().recorded_by, "key_1");
-        assert_eq!(fixture.store.organization("acme").unwrap().retention.period_in_days, None);
+        assert_eq!(
+            fixture
+                .store
+                .organization("acme")
+                .unwrap()
+                .retention
+                .period_in_days,
+            None
+        );
     };
     check(&fixture);
     let fixture = fixture.reopened();
@@ -45,7 +65,11 @@ async fn the_events_stand_in_their_logs_with_the_change() {
     let record = |organization: &annals_store::Organization| {
         recorded(organization.slot, "audit_log.entitlement_changed")
     };
-    fixture.store.delete_organization("acme", record).await.unwrap();
+    fixture
+        .store
+        .delete_organization("acme", record)
+        .await
+        .unwrap();
     assert_eq!(fixture.store.recording_log("acme").unwrap().0.size(), 2);
 }
 
@@ -54,7 +78,9 @@ fn large_event(n: u32) -> Draft {
     let mut state = u64::from(n) + 1;
     let mut text = String::new();
     while text.len() < 6_000 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         text.push_str(&format!("{state:x}"));
     }
     let json = format!(
@@ -90,8 +116,15 @@ async fn on_a_full_disk_reading_is_recorded_until_the_reserve_is_spent() {
     let slot = fixture.organization("acme").await.slot;
     let mut cookies = Vec::new();
     for _ in 0..3 {
-        let (_, token) = fixture.store.create_link(link(), |_| Vec::new()).await.unwrap();
-        let redeemed = fixture.store.redeem_link(token.expose(), None, |_, _| Vec::new()).await;
+        let (_, token) = fixture
+            .store
+            .create_link(link(), |_| Vec::new())
+            .await
+            .unwrap();
+        let redeemed = fixture
+            .store
+            .redeem_link(token.expose(), None, |_, _| Vec::new())
+            .await;
         cookies.push(redeemed.unwrap().cookie.unwrap());
     }
     let log = fixture.store.log("acme").unwrap();
@@ -117,31 +150,63 @@ async fn on_a_full_disk_reading_is_recorded_until_the_reserve_is_spent() {
     let size = log.size();
     let view = async |cookie: &annals_store::Secret| {
         let record = |_: &_, _: &_| recorded(slot, "audit_log.viewed");
-        fixture.store.record_viewed(cookie.expose(), "acme", record).await
+        fixture
+            .store
+            .record_viewed(cookie.expose(), "acme", record)
+            .await
     };
     assert!(view(&cookies[0]).await.unwrap());
     assert_eq!(log.size(), size + 1);
-    assert_eq!(log.row(size).unwrap().unwrap().skeleton().action, "audit_log.viewed");
+    assert_eq!(
+        log.row(size).unwrap().unwrap().skeleton().action,
+        "audit_log.viewed"
+    );
     assert!(!view(&cookies[0]).await.unwrap());
 
     // Changes without end spend the reserve; what then fails leaves nothing behind.
     let mut spent = None;
     for n in 0..2_000 {
         let name = format!("{n}-{}", "x".repeat(200));
-        let new = NewKey { name, scopes: Scopes::ALL, organizations: Reach::All };
-        let before = fixture.store.keys(&Default::default()).unwrap().items.first().cloned();
-        match fixture.store.create_key(new, |_| recorded(slot, &format!("audit_log.k{n}"))).await {
+        let new = NewKey {
+            name,
+            scopes: Scopes::ALL,
+            organizations: Reach::All,
+        };
+        let before = fixture
+            .store
+            .keys(&Default::default())
+            .unwrap()
+            .items
+            .first()
+            .cloned();
+        match fixture
+            .store
+            .create_key(new, |_| recorded(slot, &format!("audit_log.k{n}")))
+            .await
+        {
             Ok(_) => {}
             Err(error) => {
-                let after = fixture.store.keys(&Default::default()).unwrap().items.first().cloned();
-                assert_eq!(after.map(|key| key.id.clone()), before.map(|key| key.id.clone()));
+                let after = fixture
+                    .store
+                    .keys(&Default::default())
+                    .unwrap()
+                    .items
+                    .first()
+                    .cloned();
+                assert_eq!(
+                    after.map(|key| key.id.clone()),
+                    before.map(|key| key.id.clone())
+                );
                 spent = Some(error);
                 break;
             }
         }
     }
     let spent = spent.expect("the reserve is finite");
-    assert!(matches!(spent, ControlError::Store(StoreError::DiskFull)), "{spent:?}");
+    assert!(
+        matches!(spent, ControlError::Store(StoreError::DiskFull)),
+        "{spent:?}"
+    );
     // Reading itself goes on, and so does the process.
     assert!(log.search(&Search::default()).unwrap().rows.len() == 50);
     assert!(fixture.store.is_running());
@@ -154,14 +219,32 @@ async fn the_change_that_finds_the_disk_full_is_recorded_too() {
         for persisted in [false, true] {
             let vfs = FaultVfs::register();
             let name = Some(vfs.name().to_owned());
-            let fixture = Fixture::with(Options { vfs: name, ..Options::default() });
+            let fixture = Fixture::with(Options {
+                vfs: name,
+                ..Options::default()
+            });
             let slot = fixture.organization("acme").await.slot;
-            let (_, token) = fixture.store.create_link(link(), |_| Vec::new()).await.unwrap();
-            let opened = fixture.store.redeem_link(token.expose(), None, |_, _| Vec::new()).await;
+            let (_, token) = fixture
+                .store
+                .create_link(link(), |_| Vec::new())
+                .await
+                .unwrap();
+            let opened = fixture
+                .store
+                .redeem_link(token.expose(), None, |_, _| Vec::new())
+                .await;
             let cookie = opened.unwrap().cookie.unwrap();
-            vfs.inject(Injection { after, failure: Failure::Full, persisted, forever: false });
+            vfs.inject(Injection {
+                after,
+                failure: Failure::Full,
+                persisted,
+                forever: false,
+            });
             let record = |_: &_, _: &_| recorded(slot, "audit_log.viewed");
-            let viewed = fixture.store.record_viewed(cookie.expose(), "acme", record).await;
+            let viewed = fixture
+                .store
+                .record_viewed(cookie.expose(), "acme", record)
+                .await;
             assert!(viewed.unwrap(), "write {after}");
             assert_eq!(fixture.store.log("acme").unwrap().size(), 1);
             if vfs.armed() {

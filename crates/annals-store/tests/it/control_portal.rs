@@ -11,7 +11,11 @@ fn new_link(organization_id: &str) -> NewLink {
     NewLink {
         organization_id: organization_id.to_owned(),
         intent: Intent::AuditLogs,
-        user: Some(PortalUser { id: "u1".to_owned(), name: Some("Ana".to_owned()), email: None }),
+        user: Some(PortalUser {
+            id: "u1".to_owned(),
+            name: Some("Ana".to_owned()),
+            email: None,
+        }),
         role: Role::Auditor,
         path: Some(format!("/w/{organization_id}/audit-logs?q=x")),
         embed_origin: None,
@@ -22,7 +26,12 @@ fn new_link(organization_id: &str) -> NewLink {
 }
 
 async fn link(fixture: &Fixture, new: NewLink) -> Secret {
-    fixture.store.create_link(new, |_| Vec::new()).await.unwrap().1
+    fixture
+        .store
+        .create_link(new, |_| Vec::new())
+        .await
+        .unwrap()
+        .1
 }
 
 async fn redeem(
@@ -31,7 +40,12 @@ async fn redeem(
     cookie: Option<&Secret>,
 ) -> Result<Redeemed, RedeemRefusal> {
     let cookie = cookie.map(Secret::expose);
-    refusal(fixture.store.redeem_link(token.expose(), cookie, |_, _| Vec::new()).await)
+    refusal(
+        fixture
+            .store
+            .redeem_link(token.expose(), cookie, |_, _| Vec::new())
+            .await,
+    )
 }
 
 async fn hand_off(
@@ -39,7 +53,12 @@ async fn hand_off(
     token: &Secret,
     cookie: Option<&Secret>,
 ) -> Result<Redeemed, RedeemRefusal> {
-    refusal(fixture.store.redeem_handoff(token.expose(), cookie.map(Secret::expose)).await)
+    refusal(
+        fixture
+            .store
+            .redeem_handoff(token.expose(), cookie.map(Secret::expose))
+            .await,
+    )
 }
 
 fn refusal(result: Result<Redeemed, ControlError>) -> Result<Redeemed, RedeemRefusal> {
@@ -62,29 +81,45 @@ async fn a_link_opens_one_session_once() {
         told += 1;
         Vec::new()
     };
-    let redeemed = fixture.store.redeem_link(token.expose(), None, record).await.unwrap();
+    let redeemed = fixture
+        .store
+        .redeem_link(token.expose(), None, record)
+        .await
+        .unwrap();
     assert_eq!(told, 1);
     assert!(redeemed.first_use);
     assert_eq!(redeemed.path.as_deref(), Some("/w/acme/audit-logs?q=x"));
     let cookie = redeemed.cookie.unwrap();
     let session = fixture.store.session(cookie.expose()).unwrap();
     let grant = session.grant("acme").unwrap();
-    assert_eq!((grant.role, grant.user.as_ref().unwrap().id.as_str()), (Role::Auditor, "u1"));
+    assert_eq!(
+        (grant.role, grant.user.as_ref().unwrap().id.as_str()),
+        (Role::Auditor, "u1")
+    );
     assert!(session.grant("other").is_none());
 
-    assert_eq!(redeem(&fixture, &token, None).await.unwrap_err(), RedeemRefusal::Used);
+    assert_eq!(
+        redeem(&fixture, &token, None).await.unwrap_err(),
+        RedeemRefusal::Used
+    );
     // In the session that it opened it leads to its page again.
     let again = redeem(&fixture, &token, Some(&cookie)).await.unwrap();
     assert!(!again.first_use && again.cookie.is_none());
     assert_eq!(again.session.id, session.id);
 
     let fixture = fixture.reopened();
-    assert_eq!(redeem(&fixture, &token, None).await.unwrap_err(), RedeemRefusal::Used);
+    assert_eq!(
+        redeem(&fixture, &token, None).await.unwrap_err(),
+        RedeemRefusal::Used
+    );
     let same = fixture.store.session(cookie.expose()).unwrap();
     assert_eq!((&same.id, &same.csrf), (&session.id, &session.csrf));
     assert_eq!(same.grant("acme"), session.grant("acme"));
     assert!(fixture.store.session("nonsense").is_none());
-    assert!(fixture.store.session(&session.id).is_none(), "the id opens nothing");
+    assert!(
+        fixture.store.session(&session.id).is_none(),
+        "the id opens nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +131,10 @@ async fn of_many_that_redeem_a_link_at_once_one_gets_in() {
     for _ in 0..16 {
         let (store, token) = (fixture.store.clone(), token.clone());
         racing.push(tokio::spawn(async move {
-            store.redeem_link(token.expose(), None, |_, _| Vec::new()).await.is_ok()
+            store
+                .redeem_link(token.expose(), None, |_, _| Vec::new())
+                .await
+                .is_ok()
         }));
     }
     let mut in_ = 0;
@@ -115,11 +153,20 @@ async fn links_and_handoffs_expire() {
     fixture.at(299);
     let redeemed = redeem(&fixture, &in_time, None).await.unwrap();
     fixture.at(300);
-    assert_eq!(redeem(&fixture, &late, None).await.unwrap_err(), RedeemRefusal::Expired);
+    assert_eq!(
+        redeem(&fixture, &late, None).await.unwrap_err(),
+        RedeemRefusal::Expired
+    );
     fixture.at(299 + 60);
     let handoff = redeemed.handoff.unwrap();
-    assert_eq!(hand_off(&fixture, &handoff, None).await.unwrap_err(), RedeemRefusal::Expired);
-    let unknown = fixture.store.redeem_link("nonsense", None, |_, _| Vec::new()).await;
+    assert_eq!(
+        hand_off(&fixture, &handoff, None).await.unwrap_err(),
+        RedeemRefusal::Expired
+    );
+    let unknown = fixture
+        .store
+        .redeem_link("nonsense", None, |_, _| Vec::new())
+        .await;
     assert_eq!(refusal(unknown).unwrap_err(), RedeemRefusal::Unknown);
 }
 
@@ -134,9 +181,19 @@ async fn a_handoff_moves_the_grant_once() {
     let top = hand_off(&fixture, &handoff, None).await.unwrap();
     let cookie = top.cookie.unwrap();
     assert_eq!(top.path.as_deref(), Some("/w/acme/audit-logs?q=x"));
-    assert!(fixture.store.session(cookie.expose()).unwrap().grant("acme").is_some());
+    assert!(
+        fixture
+            .store
+            .session(cookie.expose())
+            .unwrap()
+            .grant("acme")
+            .is_some()
+    );
     assert!(fixture.store.session(refused_cookie.expose()).is_none());
-    assert_eq!(hand_off(&fixture, &handoff, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    assert_eq!(
+        hand_off(&fixture, &handoff, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
     let fixture = fixture.reopened();
     assert!(fixture.store.session(cookie.expose()).is_some());
     assert!(fixture.store.session(refused_cookie.expose()).is_none());
@@ -156,9 +213,14 @@ async fn one_session_holds_one_grant_per_workspace() {
     let fixture = Fixture::new();
     fixture.organization("acme").await;
     fixture.organization("beta").await;
-    let first = redeem(&fixture, &link(&fixture, new_link("acme")).await, None).await.unwrap();
+    let first = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
     let cookie = first.cookie.unwrap();
-    let owner = NewLink { role: Role::Owner, ..new_link("acme") };
+    let owner = NewLink {
+        role: Role::Owner,
+        ..new_link("acme")
+    };
     for new in [new_link("beta"), owner] {
         let token = link(&fixture, new).await;
         let more = redeem(&fixture, &token, Some(&cookie)).await.unwrap();
@@ -169,7 +231,11 @@ async fn one_session_holds_one_grant_per_workspace() {
     assert_eq!(session.grants().count(), 2);
     assert_eq!(session.grant("acme").unwrap().role, Role::Owner);
 
-    fixture.store.delete_organization("acme", |_| Vec::new()).await.unwrap();
+    fixture
+        .store
+        .delete_organization("acme", |_| Vec::new())
+        .await
+        .unwrap();
     let check = |fixture: &Fixture| {
         let session = fixture.store.session(cookie.expose()).unwrap();
         assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
@@ -177,7 +243,11 @@ async fn one_session_holds_one_grant_per_workspace() {
     check(&fixture);
     let fixture = fixture.reopened();
     check(&fixture);
-    fixture.store.delete_organization("beta", |_| Vec::new()).await.unwrap();
+    fixture
+        .store
+        .delete_organization("beta", |_| Vec::new())
+        .await
+        .unwrap();
     assert!(fixture.store.session(cookie.expose()).is_none());
     let fixture = fixture.reopened();
     assert!(fixture.store.session(cookie.expose()).is_none());
@@ -188,9 +258,19 @@ async fn a_link_of_a_deleted_organization_opens_nothing() {
     let fixture = Fixture::new();
     fixture.organization("acme").await;
     let token = link(&fixture, new_link("acme")).await;
-    fixture.store.delete_organization("acme", |_| Vec::new()).await.unwrap();
-    assert_eq!(redeem(&fixture, &token, None).await.unwrap_err(), RedeemRefusal::Unknown);
-    let gone = fixture.store.create_link(new_link("acme"), |_| Vec::new()).await;
+    fixture
+        .store
+        .delete_organization("acme", |_| Vec::new())
+        .await
+        .unwrap();
+    assert_eq!(
+        redeem(&fixture, &token, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
+    let gone = fixture
+        .store
+        .create_link(new_link("acme"), |_| Vec::new())
+        .await;
     assert!(matches!(gone, Err(ControlError::NotFound { .. })));
 }
 
@@ -199,8 +279,12 @@ async fn sessions_end_by_idleness_and_by_age() {
     let hour = 3600;
     let fixture = Fixture::new();
     fixture.organization("acme").await;
-    let idle = redeem(&fixture, &link(&fixture, new_link("acme")).await, None).await.unwrap();
-    let busy = redeem(&fixture, &link(&fixture, new_link("acme")).await, None).await.unwrap();
+    let idle = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
+    let busy = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
     let (idle, busy) = (idle.cookie.unwrap(), busy.cookie.unwrap());
     for hours in [7, 14, 21] {
         fixture.at(hours * hour);
@@ -212,7 +296,9 @@ async fn sessions_end_by_idleness_and_by_age() {
     fixture.at(24 * hour);
     assert!(fixture.store.session(busy.expose()).is_none());
 
-    let ended = redeem(&fixture, &link(&fixture, new_link("acme")).await, None).await.unwrap();
+    let ended = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
     let ended = ended.cookie.unwrap();
     fixture.store.end_session(ended.expose()).await.unwrap();
     fixture.store.end_session(ended.expose()).await.unwrap();
@@ -223,22 +309,35 @@ async fn sessions_end_by_idleness_and_by_age() {
 async fn reading_is_recorded_once_per_session() {
     let fixture = Fixture::new();
     fixture.organization("acme").await;
-    let redeemed = redeem(&fixture, &link(&fixture, new_link("acme")).await, None).await.unwrap();
+    let redeemed = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
     let cookie = redeemed.cookie.unwrap();
     let view = async |fixture: &Fixture, organization: &str| {
-        fixture.store.record_viewed(cookie.expose(), organization, |_, _| Vec::new()).await
+        fixture
+            .store
+            .record_viewed(cookie.expose(), organization, |_, _| Vec::new())
+            .await
     };
     assert!(view(&fixture, "acme").await.unwrap());
     assert!(!view(&fixture, "acme").await.unwrap());
-    assert!(matches!(view(&fixture, "beta").await, Err(ControlError::NotFound { .. })));
+    assert!(matches!(
+        view(&fixture, "beta").await,
+        Err(ControlError::NotFound { .. })
+    ));
     let fixture = fixture.reopened();
     assert!(!view(&fixture, "acme").await.unwrap());
     // Another link of the same person goes on with the same reading; another person does not.
     let same = link(&fixture, new_link("acme")).await;
     redeem(&fixture, &same, Some(&cookie)).await.unwrap();
     assert!(!view(&fixture, "acme").await.unwrap());
-    let other = NewLink { user: None, ..new_link("acme") };
-    redeem(&fixture, &link(&fixture, other).await, Some(&cookie)).await.unwrap();
+    let other = NewLink {
+        user: None,
+        ..new_link("acme")
+    };
+    redeem(&fixture, &link(&fixture, other).await, Some(&cookie))
+        .await
+        .unwrap();
     assert!(view(&fixture, "acme").await.unwrap());
 }
 
@@ -252,10 +351,20 @@ async fn revoking_ends_the_links_and_grants_of_one_person() {
         ..new_link(organization)
     };
     let unused = link(&fixture, of("acme", "ana")).await;
-    let opened = redeem(&fixture, &link(&fixture, of("acme", "ana")).await, None).await.unwrap();
+    let opened = redeem(&fixture, &link(&fixture, of("acme", "ana")).await, None)
+        .await
+        .unwrap();
     let cookie = opened.cookie.unwrap();
-    redeem(&fixture, &link(&fixture, of("beta", "ana")).await, Some(&cookie)).await.unwrap();
-    let other = redeem(&fixture, &link(&fixture, of("acme", "bo")).await, None).await.unwrap();
+    redeem(
+        &fixture,
+        &link(&fixture, of("beta", "ana")).await,
+        Some(&cookie),
+    )
+    .await
+    .unwrap();
+    let other = redeem(&fixture, &link(&fixture, of("acme", "bo")).await, None)
+        .await
+        .unwrap();
     let other = other.cookie.unwrap();
 
     let mut told = 0;
@@ -264,22 +373,48 @@ async fn revoking_ends_the_links_and_grants_of_one_person() {
         Vec::new()
     };
     // Three: the unused link, the used one, and what it opened.
-    assert_eq!(fixture.store.revoke_links("acme", "ana", record).await.unwrap(), 3);
+    assert_eq!(
+        fixture
+            .store
+            .revoke_links("acme", "ana", record)
+            .await
+            .unwrap(),
+        3
+    );
     assert_eq!(told, 3);
-    let again = fixture.store.revoke_links("acme", "ana", |_| panic!("there is none")).await;
+    let again = fixture
+        .store
+        .revoke_links("acme", "ana", |_| panic!("there is none"))
+        .await;
     assert_eq!(again.unwrap(), 0);
     let handoff = opened.handoff.unwrap();
-    assert_eq!(hand_off(&fixture, &handoff, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    assert_eq!(
+        hand_off(&fixture, &handoff, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
     let check = |fixture: &Fixture| {
         let session = fixture.store.session(cookie.expose()).unwrap();
         assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
-        assert!(fixture.store.session(other.expose()).unwrap().grant("acme").is_some());
+        assert!(
+            fixture
+                .store
+                .session(other.expose())
+                .unwrap()
+                .grant("acme")
+                .is_some()
+        );
     };
     check(&fixture);
     let fixture = fixture.reopened();
     check(&fixture);
-    assert_eq!(redeem(&fixture, &unused, None).await.unwrap_err(), RedeemRefusal::Unknown);
-    let unknown = fixture.store.revoke_links("nobody", "ana", |_| Vec::new()).await;
+    assert_eq!(
+        redeem(&fixture, &unused, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
+    let unknown = fixture
+        .store
+        .revoke_links("nobody", "ana", |_| Vec::new())
+        .await;
     assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
 }
 
@@ -289,15 +424,49 @@ async fn links_lead_nowhere_else() {
     fixture.organization("acme").await;
     let text = |text: &str| Some(text.to_owned());
     let cases = [
-        ("path", NewLink { path: text("https://evil.example/"), ..new_link("acme") }),
-        ("path", NewLink { path: text("/w/beta/audit-logs"), ..new_link("acme") }),
-        ("path", NewLink { path: text("/w/acme/../beta/x"), ..new_link("acme") }),
-        ("embed_origin", NewLink { embed_origin: text("*"), ..new_link("acme") }),
-        ("return_url", NewLink { return_url: text("javascript:alert(1)"), ..new_link("acme") }),
+        (
+            "path",
+            NewLink {
+                path: text("https://evil.example/"),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "path",
+            NewLink {
+                path: text("/w/beta/audit-logs"),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "path",
+            NewLink {
+                path: text("/w/acme/../beta/x"),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "embed_origin",
+            NewLink {
+                embed_origin: text("*"),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "return_url",
+            NewLink {
+                return_url: text("javascript:alert(1)"),
+                ..new_link("acme")
+            },
+        ),
         (
             "user.id",
             NewLink {
-                user: Some(PortalUser { id: String::new(), name: None, email: None }),
+                user: Some(PortalUser {
+                    id: String::new(),
+                    name: None,
+                    email: None,
+                }),
                 ..new_link("acme")
             },
         ),
@@ -328,30 +497,50 @@ async fn an_export_is_a_question_and_a_size() {
         as_of: 42,
         created_by: "key_1".to_owned(),
     };
-    let export = fixture.store.create_export(new.clone(), |_| Vec::new()).await.unwrap();
+    let export = fixture
+        .store
+        .create_export(new.clone(), |_| Vec::new())
+        .await
+        .unwrap();
     assert!(export.id.starts_with("audit_log_export_"));
-    assert_eq!(fixture.store.export(&export.id).unwrap().as_ref(), Some(&export));
+    assert_eq!(
+        fixture.store.export(&export.id).unwrap().as_ref(),
+        Some(&export)
+    );
     assert_eq!(fixture.store.export("audit_log_export_none").unwrap(), None);
 
     let token = fixture.store.download_token(&export.id);
-    let opens = |fixture: &Fixture, id: &str, token: &str| {
-        fixture.store.check_download_token(id, token)
-    };
+    let opens =
+        |fixture: &Fixture, id: &str, token: &str| fixture.store.check_download_token(id, token);
     assert!(opens(&fixture, &export.id, &token));
     assert!(!opens(&fixture, "audit_log_export_other", &token));
     let (expires, mac) = token.split_once('.').unwrap();
     let longer = format!("{}.{mac}", expires.parse::<i64>().unwrap() + 600);
-    for forged in [longer.as_str(), "", ".", expires, mac, &token[..token.len() - 1]] {
+    for forged in [
+        longer.as_str(),
+        "",
+        ".",
+        expires,
+        mac,
+        &token[..token.len() - 1],
+    ] {
         assert!(!opens(&fixture, &export.id, forged), "{forged}");
     }
     let fixture = fixture.reopened();
-    assert_eq!(fixture.store.export(&export.id).unwrap().as_ref(), Some(&export));
+    assert_eq!(
+        fixture.store.export(&export.id).unwrap().as_ref(),
+        Some(&export)
+    );
     fixture.at(599);
     assert!(opens(&fixture, &export.id, &token));
     fixture.at(600);
     assert!(!opens(&fixture, &export.id, &token));
 
-    fixture.store.delete_organization("acme", |_| Vec::new()).await.unwrap();
+    fixture
+        .store
+        .delete_organization("acme", |_| Vec::new())
+        .await
+        .unwrap();
     assert_eq!(fixture.store.export(&export.id).unwrap(), None);
     let gone = fixture.store.create_export(new, |_| Vec::new()).await;
     assert!(matches!(gone, Err(ControlError::NotFound { .. })));
@@ -367,7 +556,11 @@ async fn what_a_person_was_given_can_be_revoked() {
         ..new_link(organization)
     };
     let opened = link(&fixture, made_for("acme", "left")).await;
-    let cookie = redeem(&fixture, &opened, None).await.unwrap().cookie.unwrap();
+    let cookie = redeem(&fixture, &opened, None)
+        .await
+        .unwrap()
+        .cookie
+        .unwrap();
     let elsewhere = link(&fixture, made_for("beta", "left")).await;
     redeem(&fixture, &elsewhere, Some(&cookie)).await.unwrap();
     let unopened = link(&fixture, made_for("acme", "left")).await;
@@ -379,22 +572,42 @@ async fn what_a_person_was_given_can_be_revoked() {
         told = Some(ended);
         Vec::new()
     };
-    fixture.store.revoke_links("acme", "left", record).await.unwrap();
+    fixture
+        .store
+        .revoke_links("acme", "left", record)
+        .await
+        .unwrap();
     assert_eq!(told, Some(3), "two links and what one of them opened");
-    let again = fixture.store.revoke_links("acme", "left", |_| unreachable!()).await.unwrap();
+    let again = fixture
+        .store
+        .revoke_links("acme", "left", |_| unreachable!())
+        .await
+        .unwrap();
     assert_eq!(again, 0);
-    assert_eq!(redeem(&fixture, &unopened, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    assert_eq!(
+        redeem(&fixture, &unopened, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
     let again = redeem(&fixture, &opened, Some(&cookie)).await;
     assert_eq!(again.unwrap_err(), RedeemRefusal::Unknown);
     let session = fixture.store.session(cookie.expose()).unwrap();
     assert!(session.grant("acme").is_none());
-    assert!(session.grant("beta").is_some(), "another workspace is not concerned");
+    assert!(
+        session.grant("beta").is_some(),
+        "another workspace is not concerned"
+    );
     let fixture = fixture.reopened();
-    assert_eq!(redeem(&fixture, &unopened, None).await.unwrap_err(), RedeemRefusal::Unknown);
+    assert_eq!(
+        redeem(&fixture, &unopened, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
     let session = fixture.store.session(cookie.expose()).unwrap();
     assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
     redeem(&fixture, &other, None).await.unwrap();
     redeem(&fixture, &nobodys, None).await.unwrap();
-    let unknown = fixture.store.revoke_links("nobody", "left", |_| Vec::new()).await;
+    let unknown = fixture
+        .store
+        .revoke_links("nobody", "left", |_| Vec::new())
+        .await;
     assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
 }

@@ -14,7 +14,11 @@ const SECOND: &str = r#"{"targets":[{"type":"invoice"}],
     "metadata":{"type":"object","properties":{"cost":{"type":"number"}},"required":["cost"]}}"#;
 
 async fn put(store: &Store, text: &str) -> (bool, u32) {
-    match store.put_schema("invoice.viewed", schema(text), |_| Vec::new()).await.unwrap() {
+    match store
+        .put_schema("invoice.viewed", schema(text), |_| Vec::new())
+        .await
+        .unwrap()
+    {
         Created::New(version) => (true, version.version),
         Created::Existing(version) => (false, version.version),
     }
@@ -40,18 +44,43 @@ async fn versions_count_up_and_an_equal_schema_makes_none() {
     assert_eq!(put(&fixture.store, SECOND).await, (false, 2));
     assert_eq!(put(&fixture.store, FIRST).await, (true, 3));
 
-    let newest_first = fixture.store.schemas("invoice.viewed", &ListQuery::default()).unwrap();
-    let versions: Vec<_> = newest_first.items.iter().map(|version| version.version).collect();
+    let newest_first = fixture
+        .store
+        .schemas("invoice.viewed", &ListQuery::default())
+        .unwrap();
+    let versions: Vec<_> = newest_first
+        .items
+        .iter()
+        .map(|version| version.version)
+        .collect();
     assert_eq!(versions, [3, 2, 1]);
-    let after = ListQuery { after: Some("3".to_owned()), limit: 1, ..Default::default() };
-    assert_eq!(fixture.store.schemas("invoice.viewed", &after).unwrap().items[0].version, 2);
+    let after = ListQuery {
+        after: Some("3".to_owned()),
+        limit: 1,
+        ..Default::default()
+    };
+    assert_eq!(
+        fixture
+            .store
+            .schemas("invoice.viewed", &after)
+            .unwrap()
+            .items[0]
+            .version,
+        2
+    );
     let unknown = fixture.store.schemas("nothing", &ListQuery::default());
     assert!(matches!(unknown, Err(ControlError::NotFound { .. })));
 
     let actions = fixture.store.actions(&ListQuery::default()).unwrap().items;
     assert_eq!(actions.len(), 1);
-    assert_eq!((actions[0].name.as_str(), actions[0].schema.version), ("invoice.viewed", 3));
-    assert_eq!((actions[0].created_at, actions[0].updated_at), (later(0), later(9)));
+    assert_eq!(
+        (actions[0].name.as_str(), actions[0].schema.version),
+        ("invoice.viewed", 3)
+    );
+    assert_eq!(
+        (actions[0].created_at, actions[0].updated_at),
+        (later(0), later(9))
+    );
 }
 
 #[tokio::test]
@@ -65,10 +94,15 @@ async fn an_event_is_held_against_the_version_it_names() {
     // Without a version it is the first one: producers of before go on as they were.
     store.check_schema(&event("", "")).unwrap();
     store.check_schema(&event(r#","version":1"#, "")).unwrap();
-    store.check_schema(&event(r#","version":2"#, r#","metadata":{"cost":1.5}"#)).unwrap();
+    store
+        .check_schema(&event(r#","version":2"#, r#","metadata":{"cost":1.5}"#))
+        .unwrap();
     let refused = [
         (event(r#","version":2"#, ""), "/metadata/cost"),
-        (event(r#","version":2"#, r#","metadata":{"cost":"a"}"#), "/metadata/cost"),
+        (
+            event(r#","version":2"#, r#","metadata":{"cost":"a"}"#),
+            "/metadata/cost",
+        ),
         (event(r#","version":3"#, ""), "/version"),
     ];
     for (event, pointer) in refused {
@@ -82,7 +116,11 @@ async fn an_event_is_held_against_the_version_it_names() {
 async fn names_are_checked() {
     let fixture = Fixture::new();
     for (action, code) in [("a b", "bad_pattern"), ("audit_log.viewed", "reserved")] {
-        match fixture.store.put_schema(action, schema(FIRST), |_| Vec::new()).await {
+        match fixture
+            .store
+            .put_schema(action, schema(FIRST), |_| Vec::new())
+            .await
+        {
             Err(ControlError::Invalid(fields)) => assert_eq!(fields[0].code, code),
             other => panic!("{other:?}"),
         }

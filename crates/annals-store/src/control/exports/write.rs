@@ -57,7 +57,9 @@ impl Store {
     /// Whether a token opens the download of this export now.
     pub fn check_download_token(&self, export_id: &str, token: &str) -> bool {
         let control = self.control();
-        let expires = token.split_once('.').and_then(|(expires, _)| expires.parse::<i64>().ok());
+        let expires = token
+            .split_once('.')
+            .and_then(|(expires, _)| expires.parse::<i64>().ok());
         let Some(expires) = expires else { return false };
         let now = control.now().as_micros() / 1_000_000;
         tokens::equal(&sign(&control.secret, export_id, expires), token) && now < expires
@@ -104,7 +106,9 @@ fn find(connection: &Connection, id: &str) -> Result<Option<Export>, StoreError>
             Ok((export, selection))
         })
         .optional()?;
-    let Some((mut export, selection)) = found else { return Ok(None) };
+    let Some((mut export, selection)) = found else {
+        return Ok(None);
+    };
     export.selection = serde_json::from_str(&selection).map_err(|_| damaged("export", id))?;
     Ok(Some(export))
 }

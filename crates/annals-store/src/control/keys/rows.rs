@@ -21,8 +21,8 @@ pub(in crate::control) fn load(connection: &Connection) -> Result<Keys, StoreErr
     while let Some(row) = rows.next()? {
         let id: String = row.get(0)?;
         let scopes: String = row.get(3)?;
-        let scopes = Scopes::parse(scopes.split_whitespace())
-            .map_err(|_| damaged("api_key", &id))?;
+        let scopes =
+            Scopes::parse(scopes.split_whitespace()).map_err(|_| damaged("api_key", &id))?;
         let organizations = match row.get::<_, Option<String>>(4)? {
             None => Reach::All,
             Some(text) => {
@@ -37,7 +37,9 @@ pub(in crate::control) fn load(connection: &Connection) -> Result<Keys, StoreErr
             organizations,
             created_at: Timestamp::clamped(row.get(5)?),
             revoked_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::clamped),
-            last_used: Arc::new(AtomicI64::new(row.get::<_, Option<i64>>(7)?.unwrap_or(i64::MIN))),
+            last_used: Arc::new(AtomicI64::new(
+                row.get::<_, Option<i64>>(7)?.unwrap_or(i64::MIN),
+            )),
             id,
         };
         keys.add(row.get(1)?, Arc::new(key));

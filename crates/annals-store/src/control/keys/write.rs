@@ -65,7 +65,11 @@ impl Store {
             .is_some_and(|rest| (16..=200).contains(&rest.len()) && rest.bytes().all(is_safe));
         if !fits {
             let message = "the bootstrap key must be sk_ and 16 to 200 letters, digits, _ or -";
-            return Err(ControlError::invalid("bootstrap_key", "bad_pattern", message));
+            return Err(ControlError::invalid(
+                "bootstrap_key",
+                "bad_pattern",
+                message,
+            ));
         }
         let turn = turn(&self.control().turns.keys).await;
         let digest = tokens::digest(secret);
@@ -78,7 +82,9 @@ impl Store {
             scopes: Scopes::ALL,
             organizations: Reach::All,
         };
-        self.add_key(turn, new, digest, record).await.map(Created::New)
+        self.add_key(turn, new, digest, record)
+            .await
+            .map(Created::New)
     }
 
     /// Revokes a key, in force at once. A revoked one is returned as it is and `record` is not called.
@@ -119,7 +125,11 @@ impl Store {
     fn check_new_key(&self, new: &NewKey) -> Result<(), ControlError> {
         let name_chars = new.name.chars().count();
         if new.name.trim().is_empty() {
-            return Err(ControlError::invalid("name", "required", "name is required"));
+            return Err(ControlError::invalid(
+                "name",
+                "required",
+                "name is required",
+            ));
         }
         if name_chars > NAME_CHARS || new.name.contains(char::is_control) {
             let message = "name must have at most 255 characters, none of them a control character";
@@ -129,10 +139,16 @@ impl Store {
             let message = "scopes must name at least one of write, read and manage";
             return Err(ControlError::invalid("scopes", "required", message));
         }
-        let Reach::Only(ids) = &new.organizations else { return Ok(()) };
+        let Reach::Only(ids) = &new.organizations else {
+            return Ok(());
+        };
         if ids.is_empty() || ids.len() > ORGANIZATIONS {
             let message = "organizations must name 1 to 100 organizations, or be absent for all";
-            return Err(ControlError::invalid("organizations", "out_of_range", message));
+            return Err(ControlError::invalid(
+                "organizations",
+                "out_of_range",
+                message,
+            ));
         }
         match ids.iter().position(|id| self.organization(id).is_none()) {
             None => Ok(()),

@@ -19,7 +19,8 @@ impl Store {
         record: impl FnOnce(usize) -> Vec<Recorded> + Send,
     ) -> Result<usize, ControlError> {
         let control = self.control();
-        self.organization(organization_id).ok_or(ControlError::not_found("organization"))?;
+        self.organization(organization_id)
+            .ok_or(ControlError::not_found("organization"))?;
         let turn = turn(&control.turns.portal).await;
         let links = read(&control.links).made_for(organization_id, external_user_id);
         let opened: Vec<[u8; 32]> = read(&control.sessions)
@@ -39,7 +40,8 @@ impl Store {
         let (written, from) = ((links.clone(), opened.clone()), organization.clone());
         let write_rows = move |transaction: &Transaction<'_>| {
             for digest in &written.0 {
-                transaction.execute("DELETE FROM portal_link WHERE digest = ?1", params![digest])?;
+                transaction
+                    .execute("DELETE FROM portal_link WHERE digest = ?1", params![digest])?;
             }
             for digest in &written.1 {
                 sessions::remove_grant(transaction, digest, &from)?;

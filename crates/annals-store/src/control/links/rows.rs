@@ -9,7 +9,10 @@ use super::{Link, Links, NewLink, forgotten_before};
 use crate::StoreError;
 use crate::control::{damaged, to_text};
 
-pub(in crate::control) fn load(connection: &Connection, now: Timestamp) -> Result<Links, StoreError> {
+pub(in crate::control) fn load(
+    connection: &Connection,
+    now: Timestamp,
+) -> Result<Links, StoreError> {
     let mut links = Links::default();
     let mut statement = connection.prepare(
         "SELECT digest, id, terms, created_at, expires_at, used_at FROM portal_link
@@ -67,6 +70,9 @@ pub(super) fn set_used(
 /// Deletes the rows of links that are forgotten.
 pub(super) fn prune(transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
     let before = forgotten_before(now);
-    transaction.execute("DELETE FROM portal_link WHERE expires_at <= ?1", params![before])?;
+    transaction.execute(
+        "DELETE FROM portal_link WHERE expires_at <= ?1",
+        params![before],
+    )?;
     Ok(())
 }

@@ -79,10 +79,15 @@ impl Store {
         let control = self.control();
         let digest = tokens::digest(token);
         // Made-up tokens wait for nobody and keep nobody waiting.
-        read(&control.links).get(&digest).ok_or(RedeemRefusal::Unknown)?;
+        read(&control.links)
+            .get(&digest)
+            .ok_or(RedeemRefusal::Unknown)?;
         let turn = turn(&control.turns.portal).await;
         let now = control.now();
-        let link = read(&control.links).get(&digest).cloned().ok_or(RedeemRefusal::Unknown)?;
+        let link = read(&control.links)
+            .get(&digest)
+            .cloned()
+            .ok_or(RedeemRefusal::Unknown)?;
         if self.organization(&link.terms.organization_id).is_none() {
             return Err(RedeemRefusal::Unknown.into());
         }
@@ -94,7 +99,10 @@ impl Store {
         }
         let opened = self.opened(cookie, link.grant(), now)?;
         let events = record(&link, &opened.session);
-        let used = Arc::new(Link { used_at: Some(now), ..(*link).clone() });
+        let used = Arc::new(Link {
+            used_at: Some(now),
+            ..(*link).clone()
+        });
         let (session_digest, session) = (opened.digest, Arc::clone(&opened.session));
         let grant = Arc::clone(&opened.grant);
         let write_rows = move |transaction: &Transaction<'_>| {
@@ -126,7 +134,17 @@ impl Store {
             .cloned()
             .ok_or(RedeemRefusal::Used)?;
         let digest = tokens::digest(cookie);
-        self.redeemed(link, Opened { digest, session, grant, cookie: None }, false, now)
+        self.redeemed(
+            link,
+            Opened {
+                digest,
+                session,
+                grant,
+                cookie: None,
+            },
+            false,
+            now,
+        )
     }
 
     /// Adds the handoff token of a redeemed link.
@@ -190,7 +208,14 @@ impl Store {
             && cookie.is_some_and(|cookie| tokens::digest(cookie) == former)
         {
             let (path, cookie, handoff) = (handoff.path, None, None);
-            return Ok(Redeemed { session, grant, cookie, handoff, path, first_use: false });
+            return Ok(Redeemed {
+                session,
+                grant,
+                cookie,
+                handoff,
+                path,
+                first_use: false,
+            });
         }
         let opened = self.opened(cookie, (*grant).clone(), now)?;
         let (digest, session) = (opened.digest, Arc::clone(&opened.session));
@@ -245,28 +270,59 @@ impl Store {
         }
         let grant = Arc::new(grant);
         let session = Arc::new(session.with(Arc::clone(&grant)));
-        Ok(Opened { digest, session, grant, cookie })
+        Ok(Opened {
+            digest,
+            session,
+            grant,
+            cookie,
+        })
     }
 }
 
 fn after(now: Timestamp, seconds: u32) -> Timestamp {
-    Timestamp::clamped(now.as_micros().saturating_add(i64::from(seconds) * 1_000_000))
+    Timestamp::clamped(
+        now.as_micros()
+            .saturating_add(i64::from(seconds) * 1_000_000),
+    )
 }
 
 fn check_new(new: &NewLink) -> Result<(), ControlError> {
     let bad = |field: &'static str, message: &str| {
-        Err(ControlError::invalid(field, "bad_pattern", format!("{field} {message}")))
+        Err(ControlError::invalid(
+            field,
+            "bad_pattern",
+            format!("{field} {message}"),
+        ))
     };
-    if new.path.as_ref().is_some_and(|path| !is_page_of(path, &new.organization_id)) {
+    if new
+        .path
+        .as_ref()
+        .is_some_and(|path| !is_page_of(path, &new.organization_id))
+    {
         return bad("path", "must be a page below /w/{organization}/");
     }
-    if new.embed_origin.as_ref().is_some_and(|origin| !is_origin(origin)) {
-        return bad("embed_origin", "must be an origin such as https://app.example.com");
+    if new
+        .embed_origin
+        .as_ref()
+        .is_some_and(|origin| !is_origin(origin))
+    {
+        return bad(
+            "embed_origin",
+            "must be an origin such as https://app.example.com",
+        );
     }
-    if new.return_url.as_ref().is_some_and(|url| !is_web_address(url)) {
+    if new
+        .return_url
+        .as_ref()
+        .is_some_and(|url| !is_web_address(url))
+    {
         return bad("return_url", "must be an http or https address");
     }
-    if new.external_user_id.as_ref().is_some_and(|id| id.is_empty() || !is_text(id)) {
+    if new
+        .external_user_id
+        .as_ref()
+        .is_some_and(|id| id.is_empty() || !is_text(id))
+    {
         return bad("external_user_id", "must have 1 to 255 characters");
     }
     let Some(user) = &new.user else { return Ok(()) };

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use annals_event::Timestamp;
 
-use super::{
-    Domain, MetadataUpdate, NewDomain, NewOrganization, Organization, OrganizationUpdate,
-};
+use super::{Domain, MetadataUpdate, NewDomain, NewOrganization, Organization, OrganizationUpdate};
 use crate::control::texts::{is_origin, is_plain, is_web_address};
 use crate::control::{ControlError, InvalidField, tokens};
 
@@ -25,18 +23,28 @@ struct Findings(Vec<InvalidField>);
 
 impl Findings {
     fn add(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
-        self.0.push(InvalidField { field: field.into(), code, message: message.into() });
+        self.0.push(InvalidField {
+            field: field.into(),
+            code,
+            message: message.into(),
+        });
     }
 
     fn into_result(self) -> Result<(), ControlError> {
-        if self.0.is_empty() { Ok(()) } else { Err(ControlError::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ControlError::Invalid(self.0))
+        }
     }
 }
 
 /// Whether a text can be an organization's id.
 pub(in crate::control) fn is_organization_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 pub(super) fn check_id(id: &str) -> Result<(), ControlError> {
@@ -52,7 +60,11 @@ pub(super) fn check_new(new: &NewOrganization) -> Result<(), ControlError> {
     if let Some(id) = &new.id
         && !is_organization_id(id)
     {
-        findings.add("id", "bad_pattern", "id must be 1 to 64 letters, digits, _ or -");
+        findings.add(
+            "id",
+            "bad_pattern",
+            "id must be 1 to 64 letters, digits, _ or -",
+        );
     }
     check_name(&new.name, &mut findings);
     check_domains(&new.domains, &mut findings);
@@ -82,7 +94,10 @@ pub(super) fn updated(
         after.external_id = external_id;
     }
     if let Some(stripe_customer_id) = update.stripe_customer_id {
-        if stripe_customer_id.as_ref().is_some_and(|id| !is_plain(id, STRIPE_ID_BYTES)) {
+        if stripe_customer_id
+            .as_ref()
+            .is_some_and(|id| !is_plain(id, STRIPE_ID_BYTES))
+        {
             let message = "stripe_customer_id must be 1 to 255 printable ASCII characters";
             findings.add("stripe_customer_id", "bad_pattern", message);
         }
@@ -92,7 +107,10 @@ pub(super) fn updated(
         after.allow_profiles_outside_organization = allow;
     }
     if let Some(viewer_url) = update.viewer_url {
-        if viewer_url.as_ref().is_some_and(|url| !is_web_address(&url.replace("{path}", "/"))) {
+        if viewer_url
+            .as_ref()
+            .is_some_and(|url| !is_web_address(&url.replace("{path}", "/")))
+        {
             let message = "viewer_url must be an http or https address, with {path} for the page";
             findings.add("viewer_url", "bad_pattern", message);
         }
@@ -102,7 +120,9 @@ pub(super) fn updated(
         check_frame_origins(&origins, &mut findings);
         after.frame_origins = origins;
     }
-    let new_domains = update.domains.inspect(|domains| check_domains(domains, &mut findings));
+    let new_domains = update
+        .domains
+        .inspect(|domains| check_domains(domains, &mut findings));
     findings.into_result()?;
     if let Some(domains) = new_domains {
         after.domains = replaced(&before.domains, domains, now)?;
@@ -123,7 +143,11 @@ pub(super) fn replaced(
         let name = new.domain.to_ascii_lowercase();
         match before.iter().find(|domain| domain.domain == name) {
             Some(same) if same.state == new.state => Ok(same.clone()),
-            Some(other) => Ok(Domain { state: new.state, updated_at: now, ..other.clone() }),
+            Some(other) => Ok(Domain {
+                state: new.state,
+                updated_at: now,
+                ..other.clone()
+            }),
             None => Ok(Domain {
                 id: tokens::new_id("org_domain_", now)?,
                 domain: name,
@@ -136,11 +160,10 @@ pub(super) fn replaced(
     wanted.into_iter().map(domain).collect()
 }
 
-fn merged(
-    before: &BTreeMap<String, String>,
-    update: MetadataUpdate,
-) -> BTreeMap<String, String> {
-    let MetadataUpdate::Merge(changes) = update else { return BTreeMap::new() };
+fn merged(before: &BTreeMap<String, String>, update: MetadataUpdate) -> BTreeMap<String, String> {
+    let MetadataUpdate::Merge(changes) = update else {
+        return BTreeMap::new();
+    };
     let mut after = before.clone();
     for (key, value) in changes {
         match value {
@@ -162,7 +185,11 @@ fn check_name(name: &str, findings: &mut Findings) {
 
 fn check_domains(domains: &[NewDomain], findings: &mut Findings) {
     if domains.len() > DOMAINS {
-        findings.add("domain_data", "too_many", "domain_data takes at most 100 domains");
+        findings.add(
+            "domain_data",
+            "too_many",
+            "domain_data takes at most 100 domains",
+        );
         return;
     }
     let mut seen = BTreeSet::new();
@@ -183,7 +210,9 @@ fn is_domain(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     name.len() <= 253 && name.split('.').all(is_label)
 }
@@ -214,7 +243,11 @@ fn check_external_id(external_id: Option<&str>, findings: &mut Findings) {
 
 fn check_frame_origins(origins: &[String], findings: &mut Findings) {
     if origins.len() > FRAME_ORIGINS {
-        findings.add("frame_origins", "too_many", "frame_origins takes at most 20 origins");
+        findings.add(
+            "frame_origins",
+            "too_many",
+            "frame_origins takes at most 20 origins",
+        );
         return;
     }
     for (i, origin) in origins.iter().enumerate() {

@@ -24,7 +24,9 @@ impl Store {
 
     /// The organization with this id of the host's, unless it has been deleted.
     pub fn organization_by_external_id(&self, external_id: &str) -> Option<Arc<Organization>> {
-        read(&self.control().organizations).by_external_id(external_id).cloned()
+        read(&self.control().organizations)
+            .by_external_id(external_id)
+            .cloned()
     }
 
     /// One page of the organizations that have not been deleted.
@@ -42,7 +44,10 @@ impl Store {
     /// because events that were on their way must not be lost.
     pub fn recording_log(&self, id: &str) -> Option<(Log, Arc<Organization>)> {
         let organization = self.organization_or_tombstone(id)?;
-        Some((self.log_at(organization.slot, &organization.id), organization))
+        Some((
+            self.log_at(organization.slot, &organization.id),
+            organization,
+        ))
     }
 
     /// Creates an organization. With an id of the host's it is idempotent: an organization that is
@@ -58,7 +63,11 @@ impl Store {
     ) -> Result<Created<Arc<Organization>>, ControlError> {
         rules::check_new(&new)?;
         let turn = turn(&self.control().turns.organizations).await;
-        if let Some(there) = new.id.as_ref().and_then(|id| self.organization_or_tombstone(id)) {
+        if let Some(there) = new
+            .id
+            .as_ref()
+            .and_then(|id| self.organization_or_tombstone(id))
+        {
             return match there.deleted_at {
                 None => Ok(Created::Existing(there)),
                 Some(_) => Err(ControlError::Conflict {
@@ -70,7 +79,9 @@ impl Store {
         self.check_external_id_is_free(new.external_id.as_deref())?;
         let organization = self.new_organization(new)?;
         let events = record(&organization);
-        self.put_organization(turn, organization, events).await.map(Created::New)
+        self.put_organization(turn, organization, events)
+            .await
+            .map(Created::New)
     }
 
     /// The organization with this id, created if there is none: for installations that take events
@@ -145,11 +156,16 @@ impl Store {
             rows::put(transaction, &stored)?;
             sessions::end_all_of(transaction, &stored.id)
         };
-        self.commit(organizations_turn, events, write_rows, move |control, ()| {
-            write(&control.sessions).forget(&after.id);
-            write(&control.organizations).put(after);
-            drop(portal_turn);
-        })
+        self.commit(
+            organizations_turn,
+            events,
+            write_rows,
+            move |control, ()| {
+                write(&control.sessions).forget(&after.id);
+                write(&control.organizations).put(after);
+                drop(portal_turn);
+            },
+        )
         .await
     }
 

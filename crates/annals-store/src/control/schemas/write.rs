@@ -8,9 +8,7 @@ use annals_event::{
 use rusqlite::{Connection, Transaction, params};
 
 use super::{Action, SchemaVersion, Schemas};
-use crate::control::{
-    ControlError, Created, ListQuery, Page, damaged, lists, read, turn, write,
-};
+use crate::control::{ControlError, Created, ListQuery, Page, damaged, lists, read, turn, write};
 use crate::{Recorded, Store, StoreError};
 
 /// Actions with a schema. All are in memory.
@@ -75,7 +73,9 @@ impl Store {
         query: &ListQuery,
     ) -> Result<Page<Arc<SchemaVersion>>, ControlError> {
         let schemas = read(&self.control().schemas);
-        let versions = schemas.versions(action).ok_or(ControlError::not_found("action"))?;
+        let versions = schemas
+            .versions(action)
+            .ok_or(ControlError::not_found("action"))?;
         Ok(lists::page(versions.iter(), query, |version| version.cursor())?.map(Arc::clone))
     }
 
@@ -103,9 +103,14 @@ impl Store {
     pub fn check_schema(&self, event: &Event) -> Result<(), EventError> {
         let schema = {
             let schemas = read(&self.control().schemas);
-            let Some(versions) = schemas.versions(&event.action) else { return Ok(()) };
+            let Some(versions) = schemas.versions(&event.action) else {
+                return Ok(());
+            };
             let wanted = event.version.unwrap_or(1);
-            versions.iter().find(|version| version.version == wanted).cloned()
+            versions
+                .iter()
+                .find(|version| version.version == wanted)
+                .cloned()
         };
         let problems = match schema {
             Some(version) => version.schema.check(event),
@@ -114,13 +119,23 @@ impl Store {
                 vec![Problem::new("/version", ProblemCode::SchemaMismatch, rule)]
             }
         };
-        if problems.is_empty() { Ok(()) } else { Err(EventError { problems }) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(EventError { problems })
+        }
     }
 }
 
 impl SchemaVersion {
     fn new(action: String, version: u32, schema: ActionSchema, created_at: Timestamp) -> Self {
-        SchemaVersion { action, version, schema, created_at, cursor: version.to_string() }
+        SchemaVersion {
+            action,
+            version,
+            schema,
+            created_at,
+            cursor: version.to_string(),
+        }
     }
 }
 
@@ -138,8 +153,9 @@ fn check_action(action: &str) -> Result<(), ControlError> {
 
 pub(in crate::control) fn load(connection: &Connection) -> Result<Schemas, StoreError> {
     let mut schemas = Schemas::default();
-    let mut statement = connection
-        .prepare("SELECT action, version, schema, created_at FROM action_schema ORDER BY sequence")?;
+    let mut statement = connection.prepare(
+        "SELECT action, version, schema, created_at FROM action_schema ORDER BY sequence",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let action: String = row.get(0)?;
@@ -149,7 +165,12 @@ pub(in crate::control) fn load(connection: &Connection) -> Result<Schemas, Store
             .and_then(|body| ActionSchema::from_json(&body).ok())
             .ok_or_else(|| damaged("action_schema", &action))?;
         let created_at = Timestamp::clamped(row.get(3)?);
-        schemas.add(Arc::new(SchemaVersion::new(action, row.get(1)?, schema, created_at)));
+        schemas.add(Arc::new(SchemaVersion::new(
+            action,
+            row.get(1)?,
+            schema,
+            created_at,
+        )));
     }
     Ok(schemas)
 }
@@ -159,7 +180,12 @@ fn insert(transaction: &Transaction<'_>, version: &SchemaVersion) -> rusqlite::R
     version.schema.to_json().write_canonical(&mut text);
     transaction.execute(
         "INSERT INTO action_schema (action, version, schema, created_at) VALUES (?1, ?2, ?3, ?4)",
-        params![version.action, version.version, text, version.created_at.as_micros()],
+        params![
+            version.action,
+            version.version,
+            text,
+            version.created_at.as_micros()
+        ],
     )?;
     Ok(())
 }

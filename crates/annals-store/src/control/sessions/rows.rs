@@ -17,10 +17,9 @@ pub(in crate::control) fn load(
     secret: &[u8; 32],
 ) -> Result<Sessions, StoreError> {
     let mut sessions = Sessions::default();
-    let mut statement = connection
-        .prepare("SELECT digest, id, created_at, last_seen_at FROM portal_session")?;
-    let mut grants =
-        connection.prepare("SELECT terms FROM portal_grant WHERE session = ?1")?;
+    let mut statement =
+        connection.prepare("SELECT digest, id, created_at, last_seen_at FROM portal_session")?;
+    let mut grants = connection.prepare("SELECT terms FROM portal_grant WHERE session = ?1")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let digest: [u8; 32] = row.get(0)?;
@@ -98,8 +97,8 @@ pub(in crate::control) fn end_all_of(
     transaction: &Transaction<'_>,
     organization_id: &str,
 ) -> Result<(), ControlError> {
-    let mut sessions = transaction
-        .prepare("SELECT session FROM portal_grant WHERE organization_id = ?1")?;
+    let mut sessions =
+        transaction.prepare("SELECT session FROM portal_grant WHERE organization_id = ?1")?;
     let sessions: Vec<[u8; 32]> = sessions
         .query_map(params![organization_id], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
@@ -120,7 +119,10 @@ pub(in crate::control) fn prune(
              (SELECT digest FROM portal_session WHERE created_at <= ?1)",
         params![oldest],
     )?;
-    transaction.execute("DELETE FROM portal_session WHERE created_at <= ?1", params![oldest])?;
+    transaction.execute(
+        "DELETE FROM portal_session WHERE created_at <= ?1",
+        params![oldest],
+    )?;
     Ok(())
 }
 
@@ -130,8 +132,8 @@ pub(in crate::control) fn flush(
     since: i64,
     transaction: &Transaction<'_>,
 ) -> Result<(), StoreError> {
-    let mut statement = transaction
-        .prepare("UPDATE portal_session SET last_seen_at = ?2 WHERE digest = ?1")?;
+    let mut statement =
+        transaction.prepare("UPDATE portal_session SET last_seen_at = ?2 WHERE digest = ?1")?;
     for (digest, session) in sessions.iter() {
         let seen = session.last_seen.load(Ordering::Relaxed);
         if seen >= since {

@@ -39,10 +39,14 @@ impl Store {
         }
         let events = record(&session, &grant);
         let digest = tokens::digest(cookie);
-        let grant = Arc::new(Grant { viewed_recorded: true, ..(*grant).clone() });
+        let grant = Arc::new(Grant {
+            viewed_recorded: true,
+            ..(*grant).clone()
+        });
         let stored = Arc::clone(&grant);
-        let write_row =
-            move |transaction: &Transaction<'_>| Ok(rows::put_grant(transaction, &digest, &stored)?);
+        let write_row = move |transaction: &Transaction<'_>| {
+            Ok(rows::put_grant(transaction, &digest, &stored)?)
+        };
         self.commit(turn, events, write_row, move |control, ()| {
             write(&control.sessions).put(digest, Arc::new(session.with(grant)));
         })
@@ -61,8 +65,14 @@ impl Store {
             return Ok(());
         }
         let write_rows = move |transaction: &Transaction<'_>| {
-            transaction.execute("DELETE FROM portal_grant WHERE session = ?1", params![digest])?;
-            transaction.execute("DELETE FROM portal_session WHERE digest = ?1", params![digest])?;
+            transaction.execute(
+                "DELETE FROM portal_grant WHERE session = ?1",
+                params![digest],
+            )?;
+            transaction.execute(
+                "DELETE FROM portal_session WHERE digest = ?1",
+                params![digest],
+            )?;
             Ok(())
         };
         self.commit(turn, Vec::new(), write_rows, move |control, ()| {

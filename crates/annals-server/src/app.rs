@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use annals_event::{Catalogue, Timestamp};
@@ -14,6 +15,7 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::limit::Buckets;
 use crate::metrics::{Gauge, Metrics};
+use crate::places::Places;
 
 /// The state of a running server. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +36,11 @@ pub(crate) struct Inner {
     /// Limits of single keys.
     pub(crate) buckets: Buckets,
     /// Places for downloads; each holds a thread while it runs.
-    pub(crate) downloads: Arc<Semaphore>,
+    pub(crate) downloads: Places,
+    /// Places for live tails.
+    pub(crate) tails: Places,
+    /// Set when the server stops, for what would go on for long.
+    pub(crate) stopping: AtomicBool,
     /// Places for searches, for the same reason.
     pub(crate) searches: Semaphore,
     /// The description of the API, as JSON text.
@@ -43,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) docs: Bytes,
 }
 
+/// Live tails at once.
+const TAILS: usize = 256;
+/// Live tails of one workspace at once.
+const TAILS_EACH: usize = 20;
 /// Searches that scan at once; further ones wait.
 const SEARCHES: usize = 16;
 
@@ -68,7 +78,9 @@ impl App {
             metrics: Metrics::new(routes),
             reads: Reads::default(),
             buckets: Buckets::new(&config.limits.keys),
-            downloads: Arc::new(Semaphore::new(config.limits.downloads)),
+            downloads: Places::new(config.limits.downloads, config.limits.downloads.div_ceil(2)),
+            tails: Places::new(TAILS, TAILS_EACH),
+            stopping: AtomicBool::new(false),
             searches: Semaphore::new(SEARCHES),
             store,
             config,

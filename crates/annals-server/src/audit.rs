@@ -267,3 +267,16 @@ pub(crate) fn denied(app: &App, caller: &Caller, reason: &str) {
         drop(app.store.installation_log().append(append(draft)));
     }
 }
+
+/// Records in a log that a person at a page was refused, once per session, reason and hour. Nobody waits
+/// for it, as with [`denied`].
+pub(crate) fn turned_away(app: &App, act: &Act, log: &Log, session: &str, reason: &str) {
+    let what = format!("{} {reason}", log.slot());
+    if !app.reads.first(session, what, app.now()) {
+        return;
+    }
+    let event = act.event(app, "audit_log.access_denied").failed(reason);
+    if let Ok(draft) = event.target("audit_log", log.id(), None).draft() {
+        drop(log.append(append(draft)));
+    }
+}

@@ -5,7 +5,9 @@
 //! ever cut short silently: an error aborts the body, which every HTTP client reports.
 
 use std::io::{self, Write};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use annals_event::{Filter, Row, WorkspaceLabel, export_line, write_csv_header, write_csv_row};
@@ -15,10 +17,11 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use axum::response::{IntoResponse, Response};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::places::Place;
 
 /// Bytes of one piece.
 const PIECE: usize = 64 * 1024;
@@ -138,7 +141,7 @@ impl Selection {
 
     /// Answers with the file.
     pub(crate) fn respond(self, app: &App, format: Format) -> Result<Response, ApiError> {
-        let place = place(app)?;
+        let place = app.downloads.take(&self.log)?;
         let headers = headers(
             &self.workspace.id,
             format.extension(),
@@ -150,14 +153,6 @@ impl Selection {
         let body = body(app, place, move |out| as_written.write(&app2, format, out));
         Ok((headers, body).into_response())
     }
-}
-
-/// A place among the downloads that run at once.
-pub(crate) fn place(app: &App) -> Result<OwnedSemaphorePermit, ApiError> {
-    app.downloads
-        .clone()
-        .try_acquire_owned()
-        .map_err(|_| ApiError::Busy)
 }
 
 /// The headers of a file.
@@ -192,12 +187,16 @@ pub(crate) fn headers(
 /// reader that takes nothing for too long.
 pub(crate) fn body(
     app: &App,
-    place: OwnedSemaphorePermit,
+    place: Place,
     write: impl FnOnce(&mut dyn Write) -> Result<(), StoreError> + Send + 'static,
 ) -> Body {
-    let (pieces, mut sent) = mpsc::channel::<Result<Bytes, io::Error>>(PIECES);
+    let (pieces, mut sent) = mpsc::channel::<Bytes>(PIECES);
     let (app, stalled) = (app.clone(), app.config.limits.stalled_download());
     let runtime = Handle::current();
+    // Set at the very end. Where the pieces end without it, whatever the reason, the body ends with an
+    // error, and the connection without its last chunk: a part never passes for the whole.
+    let complete = Arc::new(AtomicBool::new(false));
+    let completed = Arc::clone(&complete);
     tokio::task::spawn_blocking(move || {
         app.metrics.downloads.fetch_add(1, Relaxed);
         let mut out = Pieces {
@@ -206,37 +205,43 @@ pub(crate) fn body(
             runtime,
             stalled,
         };
-        let written = write(&mut out).and_then(|()| out.flush().map_err(StoreError::Output));
-        match written {
-            Ok(()) => {}
+        match write(&mut out).and_then(|()| out.flush().map_err(StoreError::Output)) {
+            Ok(()) => completed.store(true, SeqCst),
+            // The reader is gone, or might as well be.
             Err(StoreError::Output(_)) => {}
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "cannot finish a download"
                 );
-                // The error in the body makes the connection end without its last chunk.
-                let _ = out.send(Err(io::Error::other("the download cannot be finished")));
             }
         }
         app.metrics.downloads.fetch_sub(1, Relaxed);
         drop(place);
     });
+    let mut cut = false;
     Body::from_stream(futures_util::stream::poll_fn(move |context| {
-        sent.poll_recv(context)
+        sent.poll_recv(context).map(|piece| match piece {
+            Some(piece) => Some(Ok(piece)),
+            None if cut || complete.load(SeqCst) => None,
+            None => {
+                cut = true;
+                Some(Err(io::Error::other("the download cannot be finished")))
+            }
+        })
     }))
 }
 
 /// Collects what is written and sends it piece by piece.
 struct Pieces {
-    pieces: mpsc::Sender<Result<Bytes, io::Error>>,
+    pieces: mpsc::Sender<Bytes>,
     buffer: Vec<u8>,
     runtime: Handle,
     stalled: Duration,
 }
 
 impl Pieces {
-    fn send(&self, piece: Result<Bytes, io::Error>) -> io::Result<()> {
+    fn send(&self, piece: Bytes) -> io::Result<()> {
         let piece = match self.pieces.try_send(piece) {
             Ok(()) => return Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => {
@@ -267,6 +272,6 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
-        self.send(Ok(Bytes::from(piece)))
+        self.send(Bytes::from(piece))
     }
 }

@@ -18,6 +18,7 @@ mod ingest;
 mod limit;
 mod metrics;
 mod params;
+mod places;
 mod portal;
 mod request;
 mod router;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -64,16 +65,31 @@ pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Ne
         tracing::error!(request.id = request_id, error = %cause, "cannot answer a request");
     }
     if let Some(notes) = notes {
-        let line = Line { method: &method, route, status, elapsed, id: &id, notes: &notes };
+        let line = Line {
+            method: &method,
+            route,
+            status,
+            elapsed,
+            id: &id,
+            notes: &notes,
+        };
         // An event that was recorded is the daily bread of this server: at `debug`, so that the log
         // of a busy installation shows what people did with it and what went wrong.
-        if status.is_success() && route.is_some_and(|r| r == INGEST || r == INGEST_BATCH) && method == Method::POST {
+        if status.is_success()
+            && route.is_some_and(|r| r == INGEST || r == INGEST_BATCH)
+            && method == Method::POST
+        {
             line.write(Level::DEBUG);
         } else {
             line.write(Level::INFO);
         }
     }
-    response.headers_mut().insert(X_REQUEST_ID, id);
+    let headers = response.headers_mut();
+    // Answers to a key are for its holder alone; what may be kept says so itself.
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(X_REQUEST_ID, id);
     response
 }
 
@@ -107,6 +123,10 @@ impl Line<'_> {
                 )
             };
         }
-        if level == Level::DEBUG { write!(debug) } else { write!(info) }
+        if level == Level::DEBUG {
+            write!(debug)
+        } else {
+            write!(info)
+        }
     }
 }

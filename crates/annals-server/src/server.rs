@@ -1,6 +1,7 @@
 //! The server: settings and a store in, a router or a running listener out.
 
 use std::future::Future;
+use std::sync::atomic::Ordering::Relaxed;
 
 use annals_store::Store;
 use axum::Router;
@@ -63,6 +64,11 @@ impl Server {
     /// Serves until `shutdown` resolves; then takes no more connections and returns when running
     /// requests have finished, after at most nine seconds.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        let app = self.app.clone();
+        let shutdown = async {
+            shutdown.await;
+            app.stopping.store(true, Relaxed);
+        };
         serve::serve(listener, self.router, &self.app.config.limits, shutdown).await;
     }
 }

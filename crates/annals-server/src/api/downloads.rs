@@ -164,7 +164,7 @@ async fn proof(
         );
     }
     params.finish_strictly()?;
-    let place = download::place(&app)?;
+    let place = app.downloads.take(&log)?;
     let event =
         caller
             .act()

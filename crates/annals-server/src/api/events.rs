@@ -24,7 +24,7 @@ pub(crate) mod batch;
 pub(crate) mod find;
 pub(crate) mod prove;
 
-use prove::{Receipt, receipt};
+use prove::{Receipt, receipts};
 
 /// The routes of this file and those below it.
 pub(crate) fn router() -> OpenApiRouter<App> {
@@ -143,7 +143,7 @@ pub(crate) async fn create(
         }
     };
     let receipt = match appended.receipt {
-        Some(promise) => Some(receipt(&app, &log, position, &promise).await?),
+        Some(promise) => receipts(&app, &log, vec![position], &promise).await?.pop(),
         None => None,
     };
     let mut response = match receipt {

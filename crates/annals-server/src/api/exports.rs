@@ -232,7 +232,7 @@ async fn download(
     let etag = etag(&export, &organization.name);
     let from = range_start(&parts.headers, &etag);
 
-    let place = download::place(&app)?;
+    let place = app.downloads.take(&log)?;
     let event = Act::of_address(&app, &parts, "export_link", &export.id)
         .event(&app, "audit_log.export_downloaded")
         .target("export", &export.id, None);

@@ -1,6 +1,7 @@
 //! The live tail: events as they are recorded, as server-sent events.
 
 use std::convert::Infallible;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use annals_event::{Filter, export_line};
@@ -77,8 +78,12 @@ async fn tail(
         .or(after)
         .map_or_else(|| log.size(), |position: u64| position.saturating_add(1));
 
+    let place = app.tails.take(&log)?;
     let (lines, mut sent) = mpsc::channel::<Bytes>(4);
-    tokio::spawn(follow(app, log, filter, next, lines));
+    tokio::spawn(async move {
+        follow(app, log, filter, next, lines).await;
+        drop(place);
+    });
     let body = futures_util::stream::poll_fn(move |context| {
         sent.poll_recv(context)
             .map(|piece| piece.map(Ok::<Bytes, Infallible>))
@@ -98,7 +103,7 @@ async fn follow(app: App, log: Log, filter: Filter, mut next: u64, lines: mpsc::
     if lines.send(hello).await.is_err() {
         return;
     }
-    while Instant::now() < end && !lines.is_closed() {
+    while Instant::now() < end && !lines.is_closed() && !app.stopping.load(Relaxed) {
         let size = log.size();
         if next >= size {
             if alive.elapsed() > ALIVE {

@@ -447,8 +447,10 @@ fn counted(count: Count) -> String {
 fn download(fixed: &Address, count: &str, what: &str, as_of: u64) -> Download {
     let csv = fixed.below("/download.csv");
     let sign = if csv.contains('?') { '&' } else { '?' };
+    let unit = if count == "1" { "event" } else { "events" };
     Download {
-        says: format!("{count} events: {what}. All columns, newest first, times in UTC."),
+        count: format!("{} {unit}", count.to_lowercase()),
+        says: format!("{count} {unit}: {what}. All columns, newest first, times in UTC."),
         excel: format!("{csv}{sign}excel=1"),
         csv,
         ndjson: fixed.below("/download.ndjson"),

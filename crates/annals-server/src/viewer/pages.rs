@@ -191,6 +191,8 @@ pub(crate) struct ZonePill {
 pub(crate) struct Download {
     /// `1,284 events · all events · all columns`.
     pub(crate) says: String,
+    /// `1,284 events`.
+    pub(crate) count: String,
     pub(crate) csv: String,
     pub(crate) excel: String,
     pub(crate) ndjson: String,

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 use crate::harness::{ACME, Answer, ROOT, TestServer, event, request};
 
 async fn filled(count: usize) -> TestServer {
-    let server = TestServer::start().await;
+    filled_with(annals_server::Config::default(), count).await
+}
+
+async fn filled_with(config: annals_server::Config, count: usize) -> TestServer {
+    let server = TestServer::with(config).await;
     let events: Vec<Value> = (0..count)
         .map(|n| {
             let mut sent = event(if n % 2 == 0 {
@@ -334,4 +338,41 @@ async fn the_tail_goes_on_after_a_position() {
     let position = server.record(ACME, &event("issue.deleted")).await;
     read_until(&format!("id: {position}\n")).await;
     assert!(!text.contains("id: 1\n") && !text.contains("audit_log.viewed"));
+}
+
+#[tokio::test]
+async fn a_part_never_passes_for_the_whole() {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let mut config = annals_server::Config::default();
+    config.limits.stalled_download_seconds = 1;
+    config.limits.downloads = 2;
+    let server = filled_with(config, 3_000).await;
+    server.organization("org_b", "B").await;
+    server.record("org_b", &event("issue.created")).await;
+    let path = "/audit_logs/events.ndjson?organization_id=org_acme";
+    let open = async || {
+        let request = request(Method::GET, path, ROOT, Body::empty());
+        server.router.clone().oneshot(request).await.unwrap()
+    };
+    // One that nobody reads takes the workspace's only place, not the other's.
+    let stalled = open().await;
+    assert_eq!(server.get(path, ROOT).await.status.as_u16(), 503);
+    server
+        .get(&path.replace("org_acme", "org_b"), ROOT)
+        .await
+        .is(200);
+    // When its time is over it ends with an error, although some of it can still be read.
+    while server
+        .get("/metrics", ROOT)
+        .await
+        .text()
+        .contains("annals_downloads_running 1")
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(stalled.into_body().collect().await.is_err());
+    // One that is read has every line.
+    let whole = open().await.into_body().collect().await.unwrap().to_bytes();
+    assert!(whole.iter().filter(|b| **b == b'\n').count() >= 3_000);
 }

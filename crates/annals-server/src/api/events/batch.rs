@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::prove::{Checkpoint, Receipt, checkpoint_of, receipt};
+use super::prove::{Checkpoint, Receipt, checkpoint_of, receipts};
 use crate::app::App;
 use crate::auth::Writer;
 use crate::body::{self, Bounds, Content};
@@ -290,48 +290,44 @@ async fn fill(
     appended: Appended,
     results: &mut [Option<EventResult>],
 ) -> Result<(), ApiError> {
+    let mut receipts = match &appended.receipt {
+        Some(promise) => {
+            let positions = appended.items.iter().filter_map(position).collect();
+            receipts(app, log, positions, promise).await?
+        }
+        None => Vec::new(),
+    }
+    .into_iter();
     for (place, item) in places.iter().zip(appended.items) {
-        let (new, id, position, recorded_at) = match item {
+        let mut at = |id, position, recorded_at: Timestamp| Place {
+            id,
+            position,
+            recorded_at: recorded_at.to_string(),
+            receipt: receipts.next().map(Receipt::without_checkpoint),
+        };
+        results[*place] = Some(match item {
             Item::Recorded {
                 position,
                 id,
                 recorded_at,
-            } => (true, id, position, recorded_at),
+            } => EventResult::Recorded(at(id, position, recorded_at)),
             Item::Duplicate {
                 position,
                 id,
                 recorded_at,
-            } => (false, id, position, recorded_at),
-            Item::Conflict { .. } => {
-                results[*place] = Some(rejected(&super::id_conflict()));
-                continue;
-            }
-        };
-        let receipt = match &appended.receipt {
-            Some(promise) => Some(
-                receipt(app, log, position, promise)
-                    .await?
-                    .without_checkpoint(),
-            ),
-            None => None,
-        };
-        let place_in_log = Place {
-            id,
-            position,
-            recorded_at: text(recorded_at),
-            receipt,
-        };
-        results[*place] = Some(if new {
-            EventResult::Recorded(place_in_log)
-        } else {
-            EventResult::Duplicate(place_in_log)
+            } => EventResult::Duplicate(at(id, position, recorded_at)),
+            Item::Conflict { .. } => rejected(&super::id_conflict()),
         });
     }
     Ok(())
 }
 
-fn text(time: Timestamp) -> String {
-    time.to_string()
+/// Where an event is, if it is there.
+fn position(item: &Item) -> Option<u64> {
+    match item {
+        Item::Recorded { position, .. } | Item::Duplicate { position, .. } => Some(*position),
+        Item::Conflict { .. } => None,
+    }
 }
 
 fn rejected(error: &ApiError) -> EventResult {

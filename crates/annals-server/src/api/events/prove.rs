@@ -67,18 +67,16 @@ pub(crate) fn checkpoint_of(log: &Log, promise: &annals_store::Receipt) -> Check
     }
 }
 
-/// The receipt of one event.
-pub(crate) async fn receipt(
+/// The receipts of events at these positions, which one promise covers.
+pub(crate) async fn receipts(
     app: &App,
     log: &Log,
-    position: u64,
+    positions: Vec<u64>,
     promise: &annals_store::Receipt,
-) -> Result<Receipt, ApiError> {
+) -> Result<Vec<Receipt>, ApiError> {
     let (log, promise) = (log.clone(), promise.clone());
-    app.reading(move || {
+    let receipt = move |position: u64| {
         let (leaf_hash, _) = leaf(&log, position)?;
-        // An event that was recorded before may lie beyond what this promise covers only if the log
-        // had shrunk, which it never does.
         let path = log.inclusion(position, promise.size())?;
         Ok(Receipt {
             position,
@@ -87,8 +85,9 @@ pub(crate) async fn receipt(
             path: path.iter().map(text).collect(),
             checkpoint: Some(promise.note().to_owned()),
         })
-    })
-    .await
+    };
+    app.reading(move || positions.into_iter().map(receipt).collect())
+        .await
 }
 
 /// That an event is in the log, at which place, and what exactly was hashed.

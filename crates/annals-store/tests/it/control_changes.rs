@@ -3,13 +3,14 @@
 
 use annals_event::{Draft, Event, Rules};
 use annals_store::{
-    Append, AppendError, ControlError, Intent, NewKey, NewLink, Options, Reach, Role, Scopes,
-    Search, StoreError,
+    Append, AppendError, ControlError, Entitlement, Intent, NewKey, NewLink, Options, Reach, Role,
+    Scopes, Search, StoreError,
 };
 
 use annals_testkit::{Failure, FaultVfs, Injection};
 
 use crate::control::{Fixture, noon, recorded};
+use crate::world::{World, block_on};
 
 fn actions(log: &annals_store::Log) -> Vec<String> {
     let found = log.search(&Search::default()).unwrap();
@@ -248,6 +249,51 @@ async fn the_change_that_finds_the_disk_full_is_recorded_too() {
             assert!(viewed.unwrap(), "write {after}");
             assert_eq!(fixture.store.log("acme").unwrap().size(), 1);
             if vfs.armed() {
+                assert!(after >= 2, "a commit writes more than that");
+                return;
+            }
+        }
+    }
+}
+
+/// Every write of a change fails once, without and with its effect: what is found after a restart is
+/// the change with its record, or neither; and what was acknowledged is there.
+#[test]
+fn a_change_and_its_record_are_never_apart() {
+    for after in 0.. {
+        for persisted in [false, true] {
+            let vfs = FaultVfs::register();
+            let name = vfs.name().to_owned();
+            let world = World::with(|options| options.vfs = Some(name));
+            let log = world.log("acme");
+            vfs.inject(Injection {
+                after,
+                failure: Failure::Io,
+                persisted,
+                forever: false,
+            });
+            let slot = log.slot();
+            let record = |_: &_, _: &_| recorded(slot, "audit_log.entitlement_changed");
+            let change = world
+                .store()
+                .set_entitlement("acme", Entitlement::Inactive, record);
+            let acknowledged = block_on(change).is_ok();
+            let reached = !vfs.armed();
+            let in_memory = world.store().organization("acme").unwrap().entitlement;
+            assert_eq!(in_memory == Entitlement::Inactive, acknowledged);
+            assert_eq!(acknowledged, !reached, "write {after}, {persisted}");
+            vfs.heal();
+            let again = world.after_crash();
+            let changed =
+                again.store().organization("acme").unwrap().entitlement == Entitlement::Inactive;
+            assert_eq!(
+                again.log("acme").size(),
+                u64::from(changed),
+                "write {after}, {persisted}"
+            );
+            assert!(changed || !acknowledged);
+            again.assert_sound();
+            if !reached {
                 assert!(after >= 2, "a commit writes more than that");
                 return;
             }

@@ -276,7 +276,7 @@ pub(crate) fn turned_away(app: &App, act: &Act, log: &Log, session: &str, reason
         return;
     }
     let event = act.event(app, "audit_log.access_denied").failed(reason);
-    if let Ok(draft) = event.target("audit_log", log.id(), None).draft() {
+    if let Ok(draft) = event.target("session", session, None).draft() {
         drop(log.append(append(draft)));
     }
 }

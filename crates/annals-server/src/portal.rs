@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::audit::Act;
+use crate::audit::{self, Act};
 use crate::auth::client_address;
 use crate::error::ApiError;
 use crate::request::RequestId;
@@ -190,17 +190,22 @@ pub(crate) async fn enter(app: &App, guest: &Guest, organization: &str) -> Resul
     let handoff = handoff_of(&guest.target);
     let cookie = guest.cookies.session.as_deref();
     let session = cookie.and_then(|cookie| Some((cookie, app.store.session(cookie)?)));
-    let granted = session.and_then(|(cookie, session)| {
+    let granted = session.as_ref().and_then(|(cookie, session)| {
         let grant = Arc::clone(session.grant(organization)?);
-        Some((cookie.to_owned(), session, grant))
+        Some(((*cookie).to_owned(), Arc::clone(session), grant))
     });
     let Some((cookie, session, grant)) = granted else {
-        return Err(match handoff {
-            Some(token) => viewer::message::cookie_refused(app, guest, &token),
-            None if cookie.is_some_and(|cookie| app.store.session(cookie).is_some()) => {
+        return Err(match (handoff, session) {
+            (Some(token), _) => viewer::message::cookie_refused(app, guest, &token),
+            (None, Some((_, session))) => {
+                // Somebody who is known looks where they may not.
+                if let Some(grant) = session.grants().next() {
+                    let home = app.store.installation_log();
+                    audit::turned_away(app, &act(grant, &session, guest), &home, &session.id, "wrong_workspace");
+                }
                 viewer::message::not_found(app, guest)
             }
-            None => viewer::message::session_ended(app, guest),
+            (None, None) => viewer::message::session_ended(app, guest),
         });
     };
     let (Some(organization), Some(log)) = (

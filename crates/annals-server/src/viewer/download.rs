@@ -81,6 +81,8 @@ async fn taking(app: &App, guest: &Guest, organization: &str) -> Result<Visitor,
         return Err(message::foreign_download(app, guest, &home));
     }
     if !visitor.may_download() {
+        let session = &visitor.session.id;
+        audit::turned_away(app, &visitor.act(guest), &visitor.log, session, "role_not_permitted");
         return Err(message::no_download(app, guest, &home));
     }
     Ok(visitor)

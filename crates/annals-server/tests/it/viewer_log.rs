@@ -363,7 +363,7 @@ async fn days_are_those_of_the_zone() {
     assert_eq!(sent(&page), ["evt_2", "evt_1"]);
     let text = words(&page);
     assert!(
-        text.contains("Time (Europe/Berlin (UTC+01:00))")
+        text.contains("Time Europe/Berlin (UTC+01:00)")
             && text.contains("00:00:00")
             && text.contains("12:00:00"),
         "{text}"
@@ -553,6 +553,37 @@ async fn a_viewer_sees_no_button_that_it_may_not_press() {
             .text();
         assert!(words(&refused).contains("Your role may not download"));
     }
+    // That it was tried is in the log, once.
+    let path = format!("/audit_logs/events?organization_id={ACME}&q=action:audit_log.access_denied");
+    let denied = server.get(&path, ROOT).await.is(200).json();
+    assert_eq!(denied["data"].as_array().unwrap().len(), 1);
+    assert_eq!(denied["data"][0]["event"]["failure"]["reason"], "role_not_permitted");
+}
+
+#[tokio::test]
+async fn a_search_that_takes_too_long_says_how_far_it_came() {
+    let mut config = annals_server::Config::default();
+    config.limits.search_milliseconds = 1;
+    let server = TestServer::with(config).await;
+    let many = |n: u64| {
+        let mut sent = event("issue.created");
+        sent["id"] = json!(format!("evt_{n}"));
+        sent["metadata"] = json!({ "text": "x".repeat(2_000) });
+        sent
+    };
+    for batch in 0..10 {
+        let events: Vec<Value> = (batch * 500..(batch + 1) * 500).map(many).collect();
+        let body = json!({ "organization_id": ACME, "events": events });
+        server.post("/audit_logs/events/bulk", ROOT, &body).await.is(200);
+    }
+    let browser = Browser::signed_in(&server, "auditor").await;
+    let page = browser.log("?q=%22found%20nowhere%22").await;
+    let text = words(&page);
+    assert!(text.contains("Not everything was searched."), "{text}");
+    assert!(text.contains("At least 0 events"), "{text}");
+    // It can be gone on with, and nothing is passed over.
+    let next = browser.open(&link_of(&page, "Go on from there")).await.is(200).text();
+    assert!(next.contains("Not everything was searched.") || next.contains("No event matches"));
 }
 
 #[tokio::test]

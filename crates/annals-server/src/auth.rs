@@ -75,10 +75,7 @@ pub(crate) fn client_address(parts: &Parts, app: &App) -> Option<IpAddr> {
     Some(app.config.client_address(peer, forwarded))
 }
 
-fn header_text<'p>(
-    parts: &'p Parts,
-    name: impl axum::http::header::AsHeaderName,
-) -> Option<&'p str> {
+fn header_text(parts: &Parts, name: impl axum::http::header::AsHeaderName) -> Option<&str> {
     parts
         .headers
         .get(name)

@@ -42,7 +42,6 @@ impl Server {
     }
 
     /// The router, for tests in process.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -27,7 +27,7 @@ pub struct TestServer {
     pub server: Server,
     pub store: Store,
     pub clock: Arc<SteppedClock>,
-    pub dir: TempDir,
+    _dir: TempDir,
 }
 
 /// An answer, read to its end.
@@ -103,7 +103,7 @@ impl TestServer {
             server,
             store,
             clock,
-            dir,
+            _dir: dir,
         };
         server.organization(ACME, "Acme").await;
         server

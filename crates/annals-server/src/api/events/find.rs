@@ -158,7 +158,7 @@ pub(crate) async fn search(
         export_json(&organization_id, row).write_canonical(&mut body);
     }
     body.push_str("],");
-    let count = counting.then(|| match found.count {
+    let count = counting.then_some(match found.count {
         Count::Exact(value) => MatchCount {
             value,
             relation: "exact",

@@ -143,24 +143,30 @@ impl Event {
             return Err(too_large(text.len(), limits::EVENT_BYTES).into());
         }
         // The straight way says only that something is wrong; the second reading says what and where.
-        read::event(text).or_else(|_| {
-            let json = Json::parse(text).map_err(|error| {
-                let (code, rule) = match error.kind {
-                    JsonErrorKind::DuplicateKey => (ProblemCode::Duplicate, "stands twice"),
-                    JsonErrorKind::Nul => (ProblemCode::BadPattern, "has the character U+0000"),
-                    JsonErrorKind::TooDeep => (ProblemCode::TooDeep, "is nested too deeply"),
-                    JsonErrorKind::Number => (ProblemCode::BadNumber, "is a number out of range"),
-                    JsonErrorKind::Incomplete => (ProblemCode::BadJson, "ends early"),
-                    JsonErrorKind::Syntax => (ProblemCode::BadJson, "is not valid JSON"),
-                };
-                let mut problem = Problem::new(error.pointer, code, rule);
-                if error.line > 0 {
-                    problem.message += &format!(" (line {}, column {})", error.line, error.column);
-                }
-                EventError::one(problem)
-            })?;
-            Self::from_value(json)
-        })
+        read::event(text).map_or_else(
+            || {
+                let json = Json::parse(text).map_err(|error| {
+                    let (code, rule) = match error.kind {
+                        JsonErrorKind::DuplicateKey => (ProblemCode::Duplicate, "stands twice"),
+                        JsonErrorKind::Nul => (ProblemCode::BadPattern, "has the character U+0000"),
+                        JsonErrorKind::TooDeep => (ProblemCode::TooDeep, "is nested too deeply"),
+                        JsonErrorKind::Number => {
+                            (ProblemCode::BadNumber, "is a number out of range")
+                        }
+                        JsonErrorKind::Incomplete => (ProblemCode::BadJson, "ends early"),
+                        JsonErrorKind::Syntax => (ProblemCode::BadJson, "is not valid JSON"),
+                    };
+                    let mut problem = Problem::new(error.pointer, code, rule);
+                    if error.line > 0 {
+                        problem.message +=
+                            &format!(" (line {}, column {})", error.line, error.column);
+                    }
+                    EventError::one(problem)
+                })?;
+                Self::from_value(json)
+            },
+            Ok,
+        )
     }
 
     /// Reads one event from a JSON value, as [`Event::from_json`] does.

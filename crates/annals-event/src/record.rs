@@ -168,9 +168,20 @@ impl Draft {
 
 /// Whether a text is a plain name, as actions, types, roles and reasons are: 1 to 128 of `A–Z a–z 0–9 _ . : / -`.
 pub fn is_name(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'/' | b'-');
-    (1..=limits::NAME_BYTES).contains(&text.len()) && text.bytes().all(plain)
+    (1..=limits::NAME_BYTES).contains(&text.len())
+        && text.bytes().all(|byte| IN_NAMES[usize::from(byte)])
 }
+
+static IN_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-');
+        byte += 1;
+    }
+    table
+};
 
 /// Whether a text can be the id of an event: 1 to 128 printable ASCII bytes without space, and no e-mail address in it.
 pub fn is_event_id(text: &str) -> bool {
@@ -182,7 +193,7 @@ pub fn is_event_id(text: &str) -> bool {
 /// Whether a text contains something like an e-mail address: an `@` (or `%40`) between a character that is neither white space nor
 /// punctuation of its own kind and a letter or digit. It errs towards yes.
 pub fn contains_email(text: &str) -> bool {
-    if !text.contains(['@', '%']) {
+    if !text.bytes().any(|byte| byte == b'@' || byte == b'%') {
         return false;
     }
     let around = |mark: &str| {

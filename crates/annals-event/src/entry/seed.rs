@@ -1,7 +1,4 @@
 //! Salts from one random seed per 256 positions: a binary tree of hashes whose leaves are the events' salts.
-//!
-//! To make one event's salts underivable, the seed is replaced by the nodes beside the path to that event: all others can still be
-//! derived from them, that one cannot.
 
 use sha2::{Digest, Sha256};
 
@@ -35,19 +32,6 @@ pub(super) fn child(node: &[u8; 32], bit: u8) -> [u8; 32] {
 
 fn bit(position: u64, level: usize) -> u8 {
     u8::from(position >> (LEVELS - 1 - level) & 1 == 1)
-}
-
-impl Seed {
-    /// The eight nodes beside the path to a position, from the top: what is left of the seed once that event's salt is destroyed.
-    pub fn copath(&self, position: u64) -> [[u8; 32]; LEVELS] {
-        let mut node = self.0;
-        std::array::from_fn(|level| {
-            let b = bit(position, level);
-            let beside = child(&node, 1 - b);
-            node = child(&node, b);
-            beside
-        })
-    }
 }
 
 /// The salt of the event at `position`, from the seed of its tile: the low eight bits of the position lead from the root to the leaf,

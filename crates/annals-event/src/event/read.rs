@@ -13,11 +13,13 @@ use crate::json::{Object, ObjectSeed};
 use crate::limits;
 use crate::time::Timestamp;
 
-pub(super) fn event(text: &[u8]) -> Result<Event, serde_json::Error> {
-    let mut input = serde_json::Deserializer::from_slice(text);
-    let event = Event::read(&mut input)?;
-    input.end()?;
-    Ok(event)
+pub(super) fn event(text: &[u8]) -> Option<Event> {
+    // Once for the whole text is cheaper than for every string in it.
+    let text = std::str::from_utf8(text).ok()?;
+    let mut input = serde_json::Deserializer::from_str(text);
+    let event = Event::read(&mut input).ok()?;
+    input.end().ok()?;
+    Some(event)
 }
 
 /// What can be read from the wire.

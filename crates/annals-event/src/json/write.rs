@@ -83,12 +83,25 @@ pub(crate) fn write_object(out: &mut String, members: &Object) {
     out.push('}');
 }
 
+fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
+}
+
 /// Appends `text` as a JSON string. Only what must be escaped is: quotes, backslashes and control characters below U+0020.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    // Without an early end the compiler looks at many bytes at a time, and nearly every text is plain.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+    {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if is_plain(byte) {
             continue;
         }
         out.push_str(&text[plain..at]);

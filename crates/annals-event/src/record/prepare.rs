@@ -373,7 +373,11 @@ impl Check {
             self.note(at, ProblemCode::Required, "must not be empty");
         } else if id.len() > limits::ID_BYTES {
             self.too_long(at, id.len(), limits::ID_BYTES);
-        } else if id.chars().any(char::is_control) {
+        } else if !id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+            && id.chars().any(char::is_control)
+        {
             self.note(at, ProblemCode::BadPattern, "has a control character");
         }
     }

@@ -42,35 +42,6 @@ fn a_walk_gives_the_salts_of_the_rest_of_the_tile() {
     }
 }
 
-/// The salt at `position`, climbing down from the nodes that are left when another position's salt is destroyed.
-fn salt_beside(copath: &[[u8; 32]; 8], gone: u64, position: u64) -> Option<[u8; 32]> {
-    let differs = (0..8).find(|level| (gone ^ position) >> (7 - level) & 1 == 1)?;
-    let below = (differs + 1)..8;
-    Some(below.fold(copath[differs], |node, level| {
-        sha(&[
-            b"annals/seed/v1\n",
-            &node,
-            &[(position >> (7 - level) & 1) as u8],
-        ])
-    }))
-}
-
-#[test]
-fn the_nodes_beside_a_path_give_all_salts_but_one() {
-    let seed = Seed([5; 32]);
-    for gone in [0, 1, 100, 255] {
-        let copath = seed.copath(gone);
-        for position in 0..TILE {
-            let found = salt_beside(&copath, gone, position);
-            assert_eq!(
-                found,
-                (position != gone).then(|| event_salt(&seed, position))
-            );
-        }
-        assert!(!copath.contains(&event_salt(&seed, gone)) && !copath.contains(&seed.0));
-    }
-}
-
 #[test]
 fn a_seed_does_not_print_itself() {
     assert_eq!(format!("{:?}", Seed([1; 32])), "Seed(..)");

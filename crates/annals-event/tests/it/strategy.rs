@@ -85,14 +85,12 @@ fn maybe() -> impl Strategy<Value = Option<String>> {
 fn actor() -> impl Strategy<Value = Actor> {
     let party = || (id(), kind(), maybe(), maybe());
     let role = option::of(prop_oneof![name(), text()]);
-    let behalf = option::of(
-        party().prop_map(|(id, kind, name, email)| OnBehalfOf {
-                id,
-                kind,
-                name,
-                email,
-            }),
-    );
+    let behalf = option::of(party().prop_map(|(id, kind, name, email)| OnBehalfOf {
+        id,
+        kind,
+        name,
+        email,
+    }));
     (party(), role, option::of(object()), behalf).prop_map(
         |((id, kind, name, email), role, metadata, on_behalf_of)| Actor {
             id,

@@ -191,7 +191,11 @@ impl Own {
 /// Records an event of our own and waits until it is durable. While the log is empty it goes to the
 /// installation's.
 pub(crate) async fn record(app: &App, log: &Log, draft: Draft) -> Result<(), ApiError> {
-    let log = if log.size() == 0 { &app.store.installation_log() } else { log };
+    let log = if log.size() == 0 {
+        &app.store.installation_log()
+    } else {
+        log
+    };
     log.append(append(draft)).await?;
     Ok(())
 }

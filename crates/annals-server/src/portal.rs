@@ -201,7 +201,13 @@ pub(crate) async fn enter(app: &App, guest: &Guest, organization: &str) -> Resul
                 // Somebody who is known looks where they may not.
                 if let Some(grant) = session.grants().next() {
                     let home = app.store.installation_log();
-                    audit::turned_away(app, &act(grant, &session, guest), &home, &session.id, "wrong_workspace");
+                    audit::turned_away(
+                        app,
+                        &act(grant, &session, guest),
+                        &home,
+                        &session.id,
+                        "wrong_workspace",
+                    );
                 }
                 viewer::message::not_found(app, guest)
             }

@@ -82,7 +82,13 @@ async fn taking(app: &App, guest: &Guest, organization: &str) -> Result<Visitor,
     }
     if !visitor.may_download() {
         let session = &visitor.session.id;
-        audit::turned_away(app, &visitor.act(guest), &visitor.log, session, "role_not_permitted");
+        audit::turned_away(
+            app,
+            &visitor.act(guest),
+            &visitor.log,
+            session,
+            "role_not_permitted",
+        );
         return Err(message::no_download(app, guest, &home));
     }
     Ok(visitor)
@@ -127,7 +133,9 @@ async fn rows(
         own = own.with("query", query.to_string());
     }
     let draft = own.draft().map_err(&fail)?;
-    audit::record(app, &visitor.log, draft).await.map_err(&fail)?;
+    audit::record(app, &visitor.log, draft)
+        .await
+        .map_err(&fail)?;
     selection.respond(app, format).map_err(&fail)
 }
 
@@ -161,7 +169,9 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
         own = own.with("event", id.as_str());
     }
     let draft = own.draft().map_err(&fail)?;
-    audit::record(app, &visitor.log, draft).await.map_err(&fail)?;
+    audit::record(app, &visitor.log, draft)
+        .await
+        .map_err(&fail)?;
     let one = (address.event.is_some()).then_some(positions.start);
     let mut headers = download::headers(
         &visitor.organization.id,

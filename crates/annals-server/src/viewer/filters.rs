@@ -423,12 +423,23 @@ pub(crate) fn apply(address: &Address, pairs: &[(String, String)]) -> Result<Add
 /// The query that a form meant which could not be read: what was typed, behind the query that there was.
 pub(crate) fn typed(address: &Address, pairs: &[(String, String)]) -> String {
     let all = |name: &str| {
-        let found = pairs.iter().filter(|(n, v)| n == name && !v.trim().is_empty());
-        found.map(|(_, value)| value.trim()).collect::<Vec<_>>().join(",")
+        let found = pairs
+            .iter()
+            .filter(|(n, v)| n == name && !v.trim().is_empty());
+        found
+            .map(|(_, value)| value.trim())
+            .collect::<Vec<_>>()
+            .join(",")
     };
     let (from, to) = (all("from"), all("to"));
-    let value = if from.is_empty() && to.is_empty() { all("v") } else { format!("{from}..{to}") };
-    format!("{} {}:{value}", address.query, all("set")).trim().to_owned()
+    let value = if from.is_empty() && to.is_empty() {
+        all("v")
+    } else {
+        format!("{from}..{to}")
+    };
+    format!("{} {}:{value}", address.query, all("set"))
+        .trim()
+        .to_owned()
 }
 
 /// Who types a part of a name means every name with it; who writes a list, a star or quotes knows the

@@ -282,7 +282,9 @@ pub(crate) fn failed(app: &App, guest: &Guest, error: ApiError) -> Stop {
         ),
         other => {
             let mut message = Message::new(status, "warn", "This request cannot be answered", &[]);
-            message.lines.push(visible(&other.body().message, false).into_owned());
+            message
+                .lines
+                .push(visible(&other.body().message, false).into_owned());
             message
         }
     };

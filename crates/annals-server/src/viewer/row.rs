@@ -58,17 +58,20 @@ impl Scene<'_> {
         };
         let (actor, detail) = actor(row);
         // That an event about the log is about the log goes without saying.
-        let target = row.target(0).filter(|target| target.kind != "audit_log").map(|target| {
-            let name = target.name.or(target.email).or(target.id);
-            TargetCell {
-                name: name.map_or_else(|| "Erased".to_owned(), |name| short(name, CELL)),
-                kind: kind_in_words(target.kind),
-                pivot: target
-                    .id
-                    .and_then(|id| self.pivot("Target", Field::TargetId, id)),
-                more: skeleton.targets.len() - 1,
-            }
-        });
+        let target = row
+            .target(0)
+            .filter(|target| target.kind != "audit_log")
+            .map(|target| {
+                let name = target.name.or(target.email).or(target.id);
+                TargetCell {
+                    name: name.map_or_else(|| "Erased".to_owned(), |name| short(name, CELL)),
+                    kind: kind_in_words(target.kind),
+                    pivot: target
+                        .id
+                        .and_then(|id| self.pivot("Target", Field::TargetId, id)),
+                    more: skeleton.targets.len() - 1,
+                }
+            });
         let sentence = sentence(self.catalogue, row);
         RowView {
             position: row.position,
@@ -84,7 +87,13 @@ impl Scene<'_> {
                 .and_then(|id| self.pivot("Actor", Field::ActorId, id)),
             actor,
             actor_detail: detail,
-            failed: failed(row).map(|why| if sentence.contains(&why) { String::new() } else { why }),
+            failed: failed(row).map(|why| {
+                if sentence.contains(&why) {
+                    String::new()
+                } else {
+                    why
+                }
+            }),
             sentence: short(&sentence, SENTENCE),
             action: skeleton.action.clone(),
             action_pivot: self.action_pivot(&skeleton.action),

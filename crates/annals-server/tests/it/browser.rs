@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::harness::{ACME, Answer, ROOT, TestServer};
 
 /// A browser with its cookies.
-pub struct Browser<'a> {
+pub(crate) struct Browser<'a> {
     server: &'a TestServer,
     cookies: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Browser<'a> {
     /// A browser that has not been here.
-    pub fn new(server: &'a TestServer) -> Self {
+    pub(crate) fn new(server: &'a TestServer) -> Self {
         Self {
             server,
             cookies: RefCell::default(),
@@ -25,7 +25,7 @@ impl<'a> Browser<'a> {
     }
 
     /// A browser that has opened a link to Acme's log with a role.
-    pub async fn signed_in(server: &'a TestServer, role: &str) -> Self {
+    pub(crate) async fn signed_in(server: &'a TestServer, role: &str) -> Self {
         let browser = Self::new(server);
         browser
             .open(&link(server, ACME, &json!({ "role": role })).await)
@@ -35,7 +35,7 @@ impl<'a> Browser<'a> {
     }
 
     /// Sends one request, with the cookies, and keeps those of the answer.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
@@ -77,12 +77,12 @@ impl<'a> Browser<'a> {
     }
 
     /// Gets an address as it is, without following anything.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], "").await
     }
 
     /// Opens an address and follows its redirects.
-    pub async fn open(&self, path: &str) -> Answer {
+    pub(crate) async fn open(&self, path: &str) -> Answer {
         let mut answer = self.get(path).await;
         for _ in 0..5 {
             if answer.status.as_u16() != 303 {
@@ -96,13 +96,13 @@ impl<'a> Browser<'a> {
 
     /// The page of Acme's log with some parameters, which must be there.
     #[track_caller]
-    pub fn log(&self, parameters: &str) -> impl Future<Output = String> {
+    pub(crate) fn log(&self, parameters: &str) -> impl Future<Output = String> {
         let path = format!("/w/{ACME}/audit-logs{parameters}");
         async move { self.open(&path).await.is(200).text() }
     }
 
     /// Forgets or sets a cookie.
-    pub fn set_cookie(&self, name: &str, value: Option<&str>) {
+    pub(crate) fn set_cookie(&self, name: &str, value: Option<&str>) {
         match value {
             Some(value) => self
                 .cookies
@@ -113,13 +113,13 @@ impl<'a> Browser<'a> {
     }
 
     /// The value of a cookie.
-    pub fn cookie(&self, name: &str) -> Option<String> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.borrow().get(name).cloned()
     }
 }
 
 /// Makes a portal link and returns its path and query.
-pub async fn link(server: &TestServer, organization: &str, more: &Value) -> String {
+pub(crate) async fn link(server: &TestServer, organization: &str, more: &Value) -> String {
     let mut body = json!({
         "organization": organization,
         "intent": "audit_logs",
@@ -139,7 +139,7 @@ pub async fn link(server: &TestServer, organization: &str, more: &Value) -> Stri
 }
 
 /// The ids of the events on a page, from top to bottom.
-pub fn ids(page: &str) -> Vec<String> {
+pub(crate) fn ids(page: &str) -> Vec<String> {
     let marks = page.split("data-id=\"").skip(1);
     marks
         .map(|rest| rest.split('"').next().unwrap().to_owned())
@@ -147,7 +147,7 @@ pub fn ids(page: &str) -> Vec<String> {
 }
 
 /// Every address that a page links to, read as a browser reads it.
-pub fn hrefs(page: &str) -> Vec<String> {
+pub(crate) fn hrefs(page: &str) -> Vec<String> {
     let marks = page.split("href=\"").skip(1);
     marks
         .map(|rest| plain(rest.split('"').next().unwrap()))
@@ -156,16 +156,23 @@ pub fn hrefs(page: &str) -> Vec<String> {
 
 /// The address of the first link that has these words in it.
 #[track_caller]
-pub fn link_of(page: &str, words: &str) -> String {
+pub(crate) fn link_of(page: &str, words: &str) -> String {
     let at = page
         .find(words)
         .unwrap_or_else(|| panic!("no {words:?} on the page"));
     let link = &page[page[..at].rfind("<a ").unwrap()..];
-    plain(link.split("href=\"").nth(1).unwrap().split('"').next().unwrap())
+    plain(
+        link.split("href=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap(),
+    )
 }
 
 /// What a text of a page says.
-pub fn plain(html: &str) -> String {
+pub(crate) fn plain(html: &str) -> String {
     html.replace("&#38;", "&")
         .replace("&amp;", "&")
         .replace("&#34;", "\"")
@@ -175,7 +182,7 @@ pub fn plain(html: &str) -> String {
 }
 
 /// What a page says, without its marks.
-pub fn words(page: &str) -> String {
+pub(crate) fn words(page: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
     for c in page.chars() {

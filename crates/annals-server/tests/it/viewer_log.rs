@@ -235,7 +235,9 @@ async fn nothing_that_somebody_wrote_becomes_part_of_the_page() {
                 "payload {n} at {path}"
             );
             // A box holds what was typed into it, as it is.
-            let shown = html.split(" value=\"").map(|part| part.split_once('"').map_or(part, |(_, rest)| rest));
+            let shown = html
+                .split(" value=\"")
+                .map(|part| part.split_once('"').map_or(part, |(_, rest)| rest));
             for part in shown {
                 let hidden = ['\u{202E}', '\u{200B}', '\u{7}'];
                 assert!(!part.contains(hidden), "payload {n} at {path}");
@@ -495,7 +497,9 @@ async fn a_workspace_that_is_not_entitled_sees_what_it_would_get() {
         .open(&link_of(&page, "Download an example CSV"))
         .await
         .is(200);
-    let header = annals_event::CSV_HEADER.map(|name| format!("\"{name}\"")).join(",");
+    let header = annals_event::CSV_HEADER
+        .map(|name| format!("\"{name}\""))
+        .join(",");
     assert_eq!(example.text().lines().next(), Some(header.as_str()));
     // One of each kind.
     assert_eq!(example.text().lines().count(), 1 + 43);
@@ -554,10 +558,14 @@ async fn a_viewer_sees_no_button_that_it_may_not_press() {
         assert!(words(&refused).contains("Your role may not download"));
     }
     // That it was tried is in the log, once.
-    let path = format!("/audit_logs/events?organization_id={ACME}&q=action:audit_log.access_denied");
+    let path =
+        format!("/audit_logs/events?organization_id={ACME}&q=action:audit_log.access_denied");
     let denied = server.get(&path, ROOT).await.is(200).json();
     assert_eq!(denied["data"].as_array().unwrap().len(), 1);
-    assert_eq!(denied["data"][0]["event"]["failure"]["reason"], "role_not_permitted");
+    assert_eq!(
+        denied["data"][0]["event"]["failure"]["reason"],
+        "role_not_permitted"
+    );
 }
 
 #[tokio::test]
@@ -574,7 +582,10 @@ async fn a_search_that_takes_too_long_says_how_far_it_came() {
     for batch in 0..10 {
         let events: Vec<Value> = (batch * 500..(batch + 1) * 500).map(many).collect();
         let body = json!({ "organization_id": ACME, "events": events });
-        server.post("/audit_logs/events/bulk", ROOT, &body).await.is(200);
+        server
+            .post("/audit_logs/events/bulk", ROOT, &body)
+            .await
+            .is(200);
     }
     let browser = Browser::signed_in(&server, "auditor").await;
     let page = browser.log("?q=%22found%20nowhere%22").await;
@@ -582,7 +593,11 @@ async fn a_search_that_takes_too_long_says_how_far_it_came() {
     assert!(text.contains("Not everything was searched."), "{text}");
     assert!(text.contains("At least 0 events"), "{text}");
     // It can be gone on with, and nothing is passed over.
-    let next = browser.open(&link_of(&page, "Go on from there")).await.is(200).text();
+    let next = browser
+        .open(&link_of(&page, "Go on from there"))
+        .await
+        .is(200)
+        .text();
     assert!(next.contains("Not everything was searched.") || next.contains("No event matches"));
 }
 

@@ -208,7 +208,10 @@ async fn an_ended_session_leads_back_to_the_host() {
         .is(401)
         .text();
     let back = link_of(&page, "Open Audit Logs again</a>");
-    assert_eq!(back, "https://app.example.com/settings?open=%2Fw%2Forg_acme%2Faudit-logs%3Fq%3Doutcome:failure");
+    assert_eq!(
+        back,
+        "https://app.example.com/settings?open=%2Fw%2Forg_acme%2Faudit-logs%3Fq%3Doutcome:failure"
+    );
     // Who was never here is told nothing of it.
     let stranger = Browser::new(&server).get(LOG).await.is(401).text();
     assert!(!stranger.contains("app.example.com"));

@@ -136,12 +136,13 @@ fn prepare(data: &Path, reset: bool) -> Result<bool> {
         );
     };
     let is_complete = serde_json::from_str::<Value>(&mark).is_ok_and(|m| m["complete"] == true);
+    let lock =
+        File::open(data.join("lock")).with_context(|| format!("cannot read {}", data.display()))?;
+    if lock.try_lock().is_err() {
+        bail!("{}", running(data));
+    }
+    drop(lock);
     if reset || !is_complete {
-        let lock = File::open(data.join("lock"))
-            .with_context(|| format!("cannot read {}", data.display()))?;
-        if lock.try_lock().is_err() {
-            bail!("{}", running(data));
-        }
         fs::remove_dir_all(data).with_context(|| format!("cannot delete {}", data.display()))?;
         return Ok(false);
     }

@@ -17,9 +17,6 @@ use crate::progress::{Progress, bytes};
 /// Saves the file.
 pub(crate) fn run(args: &Export, place: &Place, output: &Output) -> Result<ExitCode> {
     let path = path(args)?;
-    if let Some(query) = &args.query {
-        crate::query::check(query)?;
-    }
     let client = place.client()?;
     let (length, mut reader) = client.download(&path)?;
     let mut progress = Progress::new("Saved", length);
@@ -72,13 +69,12 @@ fn path(args: &Export) -> Result<String> {
             "--from-position and --to-position are for proof files; use --query 'position:100..200'"
         );
     }
+    let query = crate::query::selected(args.query.as_deref(), &args.selection)?;
     Ok(with_query(
         &format!("/audit_logs/events.{}", args.format.as_str()),
         &[
             ("organization_id", workspace),
-            ("q", args.query.as_deref()),
-            ("from", args.selection.from.as_deref()),
-            ("to", args.selection.to.as_deref()),
+            ("q", query.as_deref()),
             ("order", Some(args.order.as_str())),
             (
                 "bom",

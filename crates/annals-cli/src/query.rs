@@ -6,7 +6,7 @@ use annals_event::Catalogue;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::args::Query;
+use crate::args::{Query, Selection};
 use crate::client::with_query;
 use crate::output::Output;
 use crate::place::Place;
@@ -16,8 +16,7 @@ const PAGE: u64 = 1000;
 
 /// Prints what is found.
 pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCode> {
-    let text = args.query.as_deref().unwrap_or_default();
-    check(text)?;
+    let text = selected(args.query.as_deref(), &args.selection)?;
     let client = place.client()?;
     let mut left = args.limit;
     let (mut after, mut as_of): (Option<String>, Option<String>) = (None, None);
@@ -29,9 +28,7 @@ pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCo
             "/audit_logs/events",
             &[
                 ("organization_id", Some(&args.selection.workspace)),
-                ("q", Some(text).filter(|t| !t.is_empty())),
-                ("from", args.selection.from.as_deref()),
-                ("to", args.selection.to.as_deref()),
+                ("q", text.as_deref()),
                 ("order", Some(args.order.as_str())),
                 ("limit", Some(&limit)),
                 ("after", after.as_deref()),
@@ -70,17 +67,22 @@ pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the query here first, so that a mistake can be pointed at.
-pub(crate) fn check(text: &str) -> Result<()> {
-    if let Err(error) = annals_event::Query::parse(text) {
+/// The query of the command line, with the bounds of time in it; none selects everything. It is read
+/// here first, so that a mistake can be pointed at.
+pub(crate) fn selected(query: Option<&str>, selection: &Selection) -> Result<Option<String>> {
+    let mut terms: Vec<String> = query.into_iter().map(str::to_owned).collect();
+    terms.extend(selection.from.iter().map(|time| format!("time:>={time}")));
+    terms.extend(selection.to.iter().map(|time| format!("time:<{time}")));
+    let text = terms.join(" ");
+    if let Err(error) = annals_event::Query::parse(&text) {
         let mut message = format!("the query has a mistake: {}", error.message);
         if let Some(suggestion) = &error.suggestion {
             message.push_str(&format!(" (did you mean `{suggestion}`?)"));
         }
         let caret = " ".repeat(error.column.saturating_sub(1));
-        bail!("{message}\n  {}\n  {caret}^", crate::output::visible(text));
+        bail!("{message}\n  {}\n  {caret}^", crate::output::visible(&text));
     }
-    Ok(())
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 fn row(recorded: &Value) -> Vec<String> {

@@ -226,6 +226,7 @@ impl World {
     pub(crate) fn sign_in(&mut self, who: usize, at: i64, address: &'static str, method: &str) {
         let id = format!("ses_{}", self.chance.hex());
         let first = self.people[who].logins == 0;
+        let is_new = first || (address != OFFICE && address != self.people[who].home);
         self.people[who].logins += 1;
         self.people[who].session = Some(Session {
             id: id.clone(),
@@ -239,7 +240,7 @@ impl World {
             self.user(who),
             vec![self.user_target(who)],
             place,
-            json!({"metadata": {"method": method, "session_id": id, "first_login": first, "new_device": first}}),
+            json!({"metadata": {"method": method, "session_id": id, "first_login": first, "new_device": is_new}}),
         );
     }
 

@@ -1,0 +1,281 @@
+//! Events in, events out: import, query, export, verify, and import again.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Done, Serving};
+
+fn line(workspace: &str, n: u32) -> String {
+    let event = json!({
+        "id": format!("evt_{n}"),
+        "action": if n.is_multiple_of(3) { "user.login" } else { "invoice.paid" },
+        "occurred_at": format!("2019-03-{:02}T10:00:00.000000Z", n % 28 + 1),
+        "actor": {"id": format!("usr_{}", n % 5), "type": "user", "name": format!("User {}", n % 5)},
+        "targets": [{"id": "inv_1", "type": "invoice", "name": "Invoice 1"}],
+        "context": {"location": "203.0.113.7"},
+        "metadata": {"amount": n},
+    });
+    json!({"organization_id": workspace, "event": event}).to_string()
+}
+
+fn import(serving: &Serving, name: &str, text: &str, args: &[&str]) -> Done {
+    let file = serving.folder.path().join(name);
+    fs::write(&file, text).unwrap();
+    let mut all = vec!["import", file.to_str().unwrap(), "--json"];
+    all.extend(args);
+    serving.run(&all)
+}
+
+/// The events that the log holds, oldest first, without those about the log itself.
+fn events(serving: &Serving, workspace: &str) -> Vec<Value> {
+    let found = serving
+        .run(&[
+            "query", "-w", workspace, "--order", "asc", "--limit", "100000", "--json",
+        ])
+        .ends(0);
+    let events = found.lines().into_iter().map(|line| line["event"].clone());
+    events
+        .filter(|e| !e["action"].as_str().unwrap().starts_with("audit_log."))
+        .collect()
+}
+
+#[test]
+fn what_is_exported_imports_again_as_it_was() {
+    let one = Serving::new();
+    // More than one batch, over two workspaces that do not exist yet.
+    let text: String = (0..1300)
+        .map(|n| line(if n % 2 == 0 { "acme" } else { "globex" }, n) + "\n")
+        .collect();
+    let done = import(&one, "old.ndjson", &text, &[]).ends(0).json();
+    assert_eq!(
+        (&done["recorded"], &done["workspaces_created"]),
+        (&json!(1300), &json!(2))
+    );
+    let again = import(&one, "old.ndjson", &text, &[]).ends(0).json();
+    assert_eq!(
+        (&again["recorded"], &again["duplicates"]),
+        (&json!(0), &json!(1300))
+    );
+
+    let file = one.folder.path().join("acme.ndjson");
+    let file = file.to_str().unwrap();
+    one.run(&[
+        "export", "-w", "acme", "--format", "ndjson", "--order", "asc", "--output", file,
+    ])
+    .ends(0);
+    one.run(&[
+        "export", "-w", "acme", "--format", "ndjson", "--output", file,
+    ])
+    .ends(0);
+    let exported = fs::read_to_string(file).unwrap();
+    let about_the_log = exported
+        .lines()
+        .filter(|l| l.contains("\"audit_log."))
+        .count();
+    assert!(
+        about_the_log >= 1,
+        "the first export is recorded, and is in the second"
+    );
+
+    let two = Serving::new();
+    let done = import(&two, "acme.ndjson", &exported, &[]).ends(0).json();
+    assert_eq!(done["recorded"], json!(650));
+    assert_eq!(done["skipped"], json!(about_the_log));
+    let by_id = |mut events: Vec<Value>| {
+        events.sort_by_key(|e| e["id"].as_str().unwrap().to_owned());
+        events
+    };
+    assert_eq!(by_id(events(&two, "acme")), by_id(events(&one, "acme")));
+
+    // Into another workspace too.
+    let done = import(&two, "copy.ndjson", &exported, &["--workspace", "copy"])
+        .ends(0)
+        .json();
+    assert_eq!(done["recorded"], json!(650));
+}
+
+#[test]
+fn bad_lines_are_set_aside_with_the_reason_and_can_be_corrected() {
+    let serving = Serving::new();
+    let good = line("acme", 1);
+    let future = line("acme", 2).replace("2019-03-03", "2999-03-03");
+    let nameless = line("acme", 3).replace("\"action\":\"user.login\",", "");
+    let long = format!(
+        "{{\"organization_id\":\"acme\",\"event\":\"{}\"}}",
+        "x".repeat(1 << 20)
+    );
+    let text = format!(
+        "\u{feff}{good}\n\nnot json\n{future}\n{nameless}\n{long}\n{}",
+        line("acme", 4)
+    );
+    let done = import(&serving, "mixed.ndjson", &text, &[]).ends(1).json();
+    assert_eq!(
+        (&done["recorded"], &done["rejected"]),
+        (&json!(2), &json!(4))
+    );
+
+    let rejects = fs::read_to_string(done["rejects"].as_str().unwrap()).unwrap();
+    let rejects: Vec<Value> = rejects
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    let mut numbers: Vec<u64> = rejects
+        .iter()
+        .map(|r| r["rejected"]["line"].as_u64().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [3, 4, 5, 6]);
+    let of = |number: u64| {
+        rejects
+            .iter()
+            .find(|r| r["rejected"]["line"] == number)
+            .unwrap()
+    };
+    assert!(
+        of(4)["rejected"]["problem"]
+            .to_string()
+            .contains("occurred_at")
+    );
+    assert!(of(5)["rejected"]["problem"].to_string().contains("action"));
+
+    // Corrected, a line is taken as it is, the reason beside it included.
+    let corrected = of(4).to_string().replace("2999", "2019");
+    let done = import(&serving, "corrected.ndjson", &corrected, &[])
+        .ends(0)
+        .json();
+    assert_eq!(done["recorded"], json!(1));
+}
+
+#[test]
+fn bare_events_go_into_the_workspace_that_is_named() {
+    let serving = Serving::new();
+    let bare: String = (0..3)
+        .map(|n| {
+            let line: Value = serde_json::from_str(&line("ignored", n)).unwrap();
+            line["event"].to_string() + "\n"
+        })
+        .collect();
+    import(&serving, "bare.ndjson", &bare, &["-w", "acme"]).ends(0);
+    assert_eq!(events(&serving, "acme").len(), 3);
+    let without = import(&serving, "bare.ndjson", &bare, &[]).ends(1).json();
+    assert_eq!(without["rejected"], json!(3));
+}
+
+#[test]
+fn a_query_finds_counts_its_limit_and_points_at_mistakes() {
+    let serving = Serving::new();
+    let text: String = (0..60).map(|n| line("acme", n) + "\n").collect();
+    import(&serving, "old.ndjson", &text, &[]).ends(0);
+    let found = |args: &[&str]| {
+        let mut all = vec!["query", "-w", "acme", "--json"];
+        all.extend(args);
+        serving.run(&all).ends(0).lines().len()
+    };
+    assert_eq!(found(&["action:user.login"]), 20);
+    assert_eq!(
+        found(&["-action:user.login -action:audit_log.*"]),
+        40,
+        "a query may begin with a minus"
+    );
+    assert_eq!(found(&["actor.id:usr_1 action:user.login"]), 4);
+    assert_eq!(found(&["--limit", "7"]), 7);
+    assert_eq!(found(&["--from", "2019-03-02", "--to", "2019-03-04"]), 6);
+    let table = serving
+        .run(&["query", "-w", "acme", "action:user.login", "--limit", "2"])
+        .ends(0);
+    assert!(
+        table.out.contains("User Login") && table.out.contains("203.0.113.7"),
+        "{}",
+        table.out
+    );
+    assert!(table.err.contains("There is more"), "{}", table.err);
+
+    let wrong = serving
+        .run(&["query", "-w", "acme", "action:x actr:ann"])
+        .ends(2);
+    assert!(
+        wrong.err.contains("  action:x actr:ann\n           ^"),
+        "{}",
+        wrong.err
+    );
+    assert!(wrong.err.contains("`actor`"), "{}", wrong.err);
+    let nobody = serving.run(&["query", "-w", "nobody"]).ends(1);
+    assert!(
+        nobody.err.contains("Organization not found: 'nobody'"),
+        "{}",
+        nobody.err
+    );
+}
+
+#[test]
+fn text_of_others_does_not_steer_the_terminal() {
+    let serving = Serving::new();
+    let evil = line("acme", 3).replace("User 3", "\\u001b[2J\\u202eevil");
+    import(&serving, "evil.ndjson", &evil, &[]).ends(0);
+    let shown = serving.run(&["query", "-w", "acme"]).ends(0).out;
+    assert!(
+        shown.contains("evil") && !shown.contains('\u{1b}') && !shown.contains('\u{202e}'),
+        "{shown}"
+    );
+}
+
+#[test]
+fn keys_reach_what_they_are_given() {
+    let serving = Serving::new();
+    for id in ["acme", "globex"] {
+        serving
+            .run(&["workspace", "create", id, "--name", id])
+            .ends(0);
+    }
+    import(&serving, "one.ndjson", &line("acme", 1), &[]).ends(0);
+    let made = serving
+        .run(&[
+            "key",
+            "create",
+            "--name",
+            "reader",
+            "--workspace",
+            "acme",
+            "--scope",
+            "read",
+            "--json",
+        ])
+        .ends(0)
+        .json();
+    let secret = made["key"].as_str().unwrap();
+    let with = |workspace: &str| {
+        serving.run(&[
+            "query",
+            "-w",
+            workspace,
+            "--url",
+            &serving.url,
+            "--api-key",
+            secret,
+        ])
+    };
+    with("acme").ends(0);
+    with("globex").ends(1);
+    let listed = serving.run(&["key", "list"]).ends(0).out;
+    assert!(listed.contains("reader") && !listed.contains(secret));
+
+    // Locked, the workspace's own key is told where to ask; the operator goes on reading.
+    serving.run(&["workspace", "disable", "acme"]).ends(0);
+    let refused = with("acme").ends(1);
+    assert!(refused.err.contains("403"), "{}", refused.err);
+    serving.run(&["query", "-w", "acme"]).ends(0);
+    import(&serving, "two.ndjson", &line("acme", 2), &[]).ends(0);
+    serving
+        .run(&["workspace", "disable", "acme", "--stop-recording"])
+        .ends(0);
+    import(&serving, "three.ndjson", &line("acme", 3), &[]).ends(1);
+    serving.run(&["workspace", "enable", "acme"]).ends(0);
+    with("acme").ends(0);
+
+    serving
+        .run(&["key", "revoke", made["id"].as_str().unwrap()])
+        .ends(0);
+    let revoked = with("acme").ends(1);
+    assert!(revoked.err.contains("not accepted"), "{}", revoked.err);
+}

@@ -142,7 +142,7 @@ async fn checkpoints_receipts_and_event_proofs_agree() {
         .is(200)
         .json();
     assert_eq!(at["checkpoint"], receipt["checkpoint"]);
-    assert_eq!(at["consistency"].as_array().unwrap().is_empty(), false);
+    assert!(!at["consistency"].as_array().unwrap().is_empty());
     let path: Vec<[u8; 32]> = receipt["path"]
         .as_array()
         .unwrap()

@@ -15,32 +15,32 @@ use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 /// The key that may do everything.
-pub const ROOT: &str = "sk_test_root_0123456789abcdef";
+pub(crate) const ROOT: &str = "sk_test_root_0123456789abcdef";
 /// The workspace that exists from the start.
-pub const ACME: &str = "org_acme";
+pub(crate) const ACME: &str = "org_acme";
 /// When the clock stands, unless a test moves it.
-pub const NOW: &str = "2026-11-22T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-22T12:00:00Z";
 
 /// A server and its data, both gone with it.
-pub struct TestServer {
-    pub router: Router,
-    pub server: Server,
-    pub store: Store,
-    pub clock: Arc<SteppedClock>,
-    _dir: TempDir,
+pub(crate) struct TestServer {
+    pub(crate) router: Router,
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<SteppedClock>,
+    pub(crate) _dir: TempDir,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!(
                 "{error} in {} {}",
@@ -50,11 +50,11 @@ impl Answer {
         })
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
@@ -62,7 +62,7 @@ impl Answer {
 
     /// Checks the status and hands the answer on.
     #[track_caller]
-    pub fn is(self, status: u16) -> Self {
+    pub(crate) fn is(self, status: u16) -> Self {
         assert_eq!(
             self.status.as_u16(),
             status,
@@ -75,15 +75,15 @@ impl Answer {
 
 impl TestServer {
     /// A server with the root key and the workspace Acme.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
     }
 
-    pub async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         Self::with_options(config, Options::default()).await
     }
 
-    pub async fn with_options(mut config: Config, options: Options) -> Self {
+    pub(crate) async fn with_options(mut config: Config, options: Options) -> Self {
         // Nobody reads these lines, and the tests are many.
         config.log_requests = false;
         let dir = tempfile::tempdir().unwrap();
@@ -110,32 +110,32 @@ impl TestServer {
     }
 
     /// Makes a workspace.
-    pub async fn organization(&self, id: &str, name: &str) {
+    pub(crate) async fn organization(&self, id: &str, name: &str) {
         self.post("/organizations", ROOT, &json!({ "id": id, "name": name }))
             .await
             .is(201);
     }
 
     /// Makes a key and returns its secret.
-    pub async fn key(&self, scopes: &[&str], organizations: Option<&[&str]>) -> String {
+    pub(crate) async fn key(&self, scopes: &[&str], organizations: Option<&[&str]>) -> String {
         let body = json!({ "name": "test", "scopes": scopes, "organization_ids": organizations });
         let answer = self.post("/keys", ROOT, &body).await.is(201).json();
         answer["key"].as_str().unwrap().to_owned()
     }
 
     /// Records an event and returns its position.
-    pub async fn record(&self, organization: &str, event: &Value) -> u64 {
+    pub(crate) async fn record(&self, organization: &str, event: &Value) -> u64 {
         let body = json!({ "organization_id": organization, "event": event });
         let answer = self.post("/audit_logs/events", ROOT, &body).await.is(200);
         answer.header("annals-position").parse().unwrap()
     }
 
-    pub async fn get(&self, path: &str, key: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
         self.call(request(Method::GET, path, key, Body::empty()))
             .await
     }
 
-    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
         self.call(request(
             Method::POST,
             path,
@@ -145,7 +145,7 @@ impl TestServer {
         .await
     }
 
-    pub async fn put(&self, path: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, key: &str, body: &Value) -> Answer {
         self.call(request(
             Method::PUT,
             path,
@@ -155,13 +155,13 @@ impl TestServer {
         .await
     }
 
-    pub async fn delete(&self, path: &str, key: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str, key: &str) -> Answer {
         self.call(request(Method::DELETE, path, key, Body::empty()))
             .await
     }
 
     /// Sends a request to the router and reads the answer to its end.
-    pub async fn call(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -173,7 +173,7 @@ impl TestServer {
     }
 
     /// Listens on a free port until the test ends.
-    pub async fn listen(&self) -> SocketAddr {
+    pub(crate) async fn listen(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(self.server.clone().run(listener, std::future::pending()));
@@ -182,7 +182,7 @@ impl TestServer {
 }
 
 /// A request with a key, or without one where it is empty.
-pub fn request(method: Method, path: &str, key: &str, body: Body) -> Request<Body> {
+pub(crate) fn request(method: Method, path: &str, key: &str, body: Body) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
     if !key.is_empty() {
         request = request.header("authorization", format!("Bearer {key}"));
@@ -194,7 +194,7 @@ pub fn request(method: Method, path: &str, key: &str, body: Body) -> Request<Bod
 }
 
 /// An event with what every event has.
-pub fn event(action: &str) -> Value {
+pub(crate) fn event(action: &str) -> Value {
     json!({
         "action": action,
         "occurred_at": "2026-11-22T11:59:00Z",
@@ -204,6 +204,6 @@ pub fn event(action: &str) -> Value {
     })
 }
 
-pub fn time(text: &str) -> Timestamp {
+pub(crate) fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }

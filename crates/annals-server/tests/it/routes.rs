@@ -26,8 +26,11 @@ const CALLERS: [&str; 11] = [
 ];
 
 /// Method, path, body, and what each of [`CALLERS`] gets: first the keys, then the browsers.
+type Line = (&'static str, &'static str, &'static str, [u16; 7], [u16; 4]);
+
+/// Every route.
 #[rustfmt::skip]
-const TABLE: &[(&str, &str, &str, [u16; 7], [u16; 4])] = &[
+const TABLE: &[Line] = &[
     ("POST", "/audit_logs/events", EVENT, [401, 401, 404, 403, 200, 403, 200], NOBODY),
     ("POST", "/audit_logs/events/bulk", EVENTS, [401, 401, 404, 403, 200, 403, 200], NOBODY),
     ("GET", "/audit_logs/events?organization_id=org_acme", "", READ, NOBODY),

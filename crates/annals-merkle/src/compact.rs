@@ -1,5 +1,7 @@
 //! A compact range: all that must be remembered of a run of leaves to hash what comes after.
 
+use annals_hash::Batch;
+
 use crate::{Hash, NodeId, cover, empty_root, node_hash};
 
 /// The hashes of the fewest perfect nodes that cover the leaves `[begin, end)`.
@@ -106,6 +108,46 @@ impl CompactRange {
             leaf,
             completed,
         );
+    }
+
+    /// Appends leaves as [`CompactRange::push_leaf`] does one by one, and shows `completed` the same
+    /// nodes in the same order. What lies inside the run is hashed level by level, side by side.
+    pub fn push_leaves(&mut self, leaves: &[Hash], completed: &mut impl FnMut(NodeId, Hash)) {
+        let run = cover(self.end, self.end + leaves.len() as u64);
+        // Of every level the index of the first node inside the run, and the hashes from there on.
+        let mut levels = vec![(self.end, leaves.to_vec())];
+        let mut level = 0u8;
+        let mut shown = Vec::with_capacity(leaves.len());
+        let mut batch = Batch::new();
+        while let Some((first, hashes)) = levels.last() {
+            // A right child at the start has its sibling outside.
+            let skip = first % 2;
+            for pair in hashes
+                .get(usize::from(skip == 1)..)
+                .unwrap_or_default()
+                .chunks_exact(2)
+            {
+                batch.push(&[&[0x01], &pair[0], &pair[1]]);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            let (first, hashes) = ((first + skip) / 2, batch.hash());
+            level += 1;
+            let ids = (first..).map(|index| NodeId { level, index });
+            shown.extend(ids.zip(hashes.iter().copied()));
+            levels.push((first, hashes));
+        }
+        for id in run {
+            let (first, hashes) = &levels[usize::from(id.level)];
+            let place = usize::try_from(id.index - first);
+            let Some(hash) = place.ok().and_then(|place| hashes.get(place).copied()) else {
+                break;
+            };
+            self.push(id, hash, &mut |id, hash| shown.push((id, hash)));
+        }
+        shown.sort_unstable_by_key(|(id, _)| (id.end(), id.level));
+        shown.into_iter().for_each(|(id, hash)| completed(id, hash));
     }
 
     /// Joins `next`, which must begin where this range ends. `completed` is shown every node that

@@ -95,7 +95,7 @@ impl<'a> Tree<'a> {
             return Err(damaged(0, self.slot, node.begin(), "a node of the tree is missing"));
         };
         let mut range = CompactRange::new(0);
-        leaves.iter().for_each(|leaf| range.push_leaf(*leaf, &mut |_, _| {}));
+        range.push_leaves(leaves, &mut |_, _| {});
         Ok(range.root())
     }
 

@@ -208,3 +208,25 @@ fn what_is_not_a_range_is_refused() {
         })
     );
 }
+
+proptest! {
+    /// Many leaves at once are the same leaves one after the other, down to the order of what is shown.
+    #[test]
+    fn leaves_at_once_are_leaves_one_by_one(
+        begin in 0u64..70,
+        runs in proptest::collection::vec(0usize..300, 0..6),
+    ) {
+        let (mut at_once, mut one_by_one) = (CompactRange::new(begin), CompactRange::new(begin));
+        let (mut shown, mut expected) = (Vec::new(), Vec::new());
+        let naive = Naive::counting(300);
+        for run in runs {
+            let leaves = &naive.leaves[..run];
+            at_once.push_leaves(leaves, &mut |id, hash| shown.push((id, hash)));
+            for leaf in leaves {
+                one_by_one.push_leaf(*leaf, &mut |id, hash| expected.push((id, hash)));
+            }
+            prop_assert_eq!(&at_once, &one_by_one);
+        }
+        prop_assert_eq!(shown, expected);
+    }
+}

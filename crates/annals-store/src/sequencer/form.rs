@@ -225,13 +225,11 @@ impl Growing {
 
     /// Appends the leaves to the tree.
     fn grow(&mut self, leaves: &[Hash]) {
-        for leaf in leaves {
-            self.tip.frontier.push_leaf(*leaf, &mut |node, hash| {
-                if node.level == 8 {
-                    self.tiles.push(hash);
-                }
-            });
-        }
+        self.tip.frontier.push_leaves(leaves, &mut |node, hash| {
+            if node.level == 8 {
+                self.tiles.push(hash);
+            }
+        });
         self.tip.size += leaves.len() as u64;
         self.tip.recorded_at = self.recorded_at;
         self.tip.seed = self.seeds.last().map_or(self.tip.seed, |seed| seed.0);

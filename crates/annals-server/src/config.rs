@@ -84,7 +84,8 @@ pub struct Limits {
     /// Connections served at once; further ones wait in the kernel's queue.
     pub connections: usize,
     /// Seconds within which the head of a request must arrive, also the time that an idle
-    /// connection is kept.
+    /// connection is kept. Longer than a proxy in front keeps its own, or it would now and then send
+    /// a request into a connection that is just being closed.
     pub header_seconds: u64,
     /// Seconds within which the body of a request must arrive.
     pub body_seconds: u64,
@@ -151,7 +152,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
-            header_seconds: 15,
+            header_seconds: 75,
             body_seconds: 30,
             stalled_download_seconds: 60,
             downloads: 8,

@@ -31,6 +31,7 @@ pub(crate) mod message;
 mod pages;
 mod proof;
 mod row;
+mod table;
 mod visible;
 mod zone;
 

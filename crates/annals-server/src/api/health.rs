@@ -46,6 +46,9 @@ async fn health() -> Json<Health> {
 /// Whether it takes requests: the store is open and readable.
 #[utoipa::path(get, path = "/ready", tag = "operating", responses((status = 200, body = Health)), security(()))]
 async fn ready(State(app): State<App>) -> Result<Json<Health>, ApiError> {
+    if !app.store.is_running() {
+        return Err(ApiError::Stopping);
+    }
     let log = app.store.installation_log();
     app.reading(move || log.checkpoint().map(drop)).await?;
     Ok(Json(HEALTH))

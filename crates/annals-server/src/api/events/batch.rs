@@ -135,32 +135,44 @@ pub(crate) async fn create(
     };
     let idempotency = ingest::idempotency(&headers, &body)?;
     let mut results = sorted.results;
+    // All workspaces are sent on their way before the first is waited for, so that they share commits.
+    let waiting: Vec<_> = sorted
+        .groups
+        .into_iter()
+        .map(|group| {
+            let pending = group.log.append(Append {
+                drafts: group.drafts,
+                recorded_by: caller.key.id.clone(),
+                idempotency,
+                internal: false,
+                receipt: with_receipt,
+            });
+            (group.log, group.places, pending)
+        })
+        .collect();
     let mut checkpoints = Vec::new();
-    for group in sorted.groups {
-        let batch = Append {
-            drafts: group.drafts,
-            recorded_by: caller.key.id.clone(),
-            idempotency,
-            internal: false,
-            receipt: with_receipt,
-        };
-        match group.log.append(batch).await {
+    let (mut recorded_any, mut first_error) = (false, None);
+    for (log, places, pending) in waiting {
+        match pending.await {
             Ok(appended) => {
+                recorded_any = true;
                 if let Some(promise) = &appended.receipt {
-                    checkpoints.push(checkpoint_of(&group.log, promise));
+                    checkpoints.push(checkpoint_of(&log, promise));
                 }
-                fill(&app, &group.log, &group.places, appended, &mut results).await?;
+                fill(&app, &log, &places, appended, &mut results).await?;
             }
-            // Nothing has been recorded yet: the whole request can be repeated as it is.
-            Err(error) if group.first => return Err(error.into()),
-            // A part is recorded. The rest says that it is not, and can be sent again.
             Err(error) => {
                 let error = ApiError::from(error);
-                for place in &group.places {
-                    results[*place] = Some(rejected(&error));
+                for place in places {
+                    results[place] = Some(rejected(&error));
                 }
+                first_error.get_or_insert(error);
             }
         }
+    }
+    // Where nothing is recorded, the whole request can be repeated as it is, and says so.
+    if let Some(error) = first_error.filter(|_| !recorded_any) {
+        return Err(error);
     }
     Ok(answer(&app, results, checkpoints))
 }
@@ -178,8 +190,6 @@ struct Group {
     drafts: Vec<Draft>,
     /// The index of each in the request.
     places: Vec<usize>,
-    /// Whether it is the first that is recorded.
-    first: bool,
 }
 
 impl Sorted {
@@ -200,12 +210,10 @@ impl Sorted {
     }
 
     fn open(&mut self, log: Log) -> usize {
-        let first = self.groups.is_empty();
         self.groups.push(Group {
             log,
             drafts: Vec::new(),
             places: Vec::new(),
-            first,
         });
         self.groups.len() - 1
     }
@@ -213,9 +221,6 @@ impl Sorted {
     /// Groups without events are nothing to record.
     fn closed(mut self) -> Self {
         self.groups.retain(|group| !group.drafts.is_empty());
-        if let Some(group) = self.groups.first_mut() {
-            group.first = true;
-        }
         self
     }
 }

@@ -7,7 +7,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use annals_event::{Draft, Event, Place, Row, Rules, SaltWalk, Seed, TILE, Timestamp, write_entry};
+use annals_event::{
+    Draft, Event, Place, Recorded, Row, Rules, SaltRun, SaltWalk, Seed, TILE, Timestamp,
+    event_salts, write_entries, write_entry,
+};
 
 /// An ordinary event of about 600 bytes.
 const EVENT: &str = r#"{"action":"issue.status_updated","occurred_at":"2026-11-22T09:29:59.987Z","actor":{"id":"user_01HV3K9Q2Z","type":"user","name":"Ann Lee","email":"ann@acme.example","role":"manager"},"targets":[{"id":"issue_01HV3K9Q2Z","type":"issue","name":"Login is broken"},{"id":"project_01HV3K9Q","type":"project","name":"Website"}],"context":{"location":"192.0.2.17","user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101","source":"web","session_id":"sess_01HV3K9Q2Z"},"metadata":{"origin":"user","bulk":false,"number":1234},"previous":{"status":"open"},"next":{"status":"resolved"}}"#;
@@ -87,6 +90,29 @@ fn main() {
             recorded_by: "key_01",
         };
         write_entry(&mut line, &place, &draft, &[3; 32]);
+    });
+    let group: Vec<_> = (0..TILE)
+        .map(|position| Recorded {
+            place: Place {
+                log: "annals.example/w/41",
+                position,
+                recorded_at: draft.skeleton.occurred_at,
+                recorded_by: "key_01",
+            },
+            draft: &draft,
+            salt: [3; 32],
+        })
+        .collect();
+    measure("a salt, an entry and its leaf, in a group", |n| {
+        // One turn in 256 makes all of them.
+        if u64::from(n) % TILE == 0 {
+            black_box(event_salts(&[SaltRun {
+                seed: &seed,
+                first: 0,
+                count: TILE,
+            }]));
+            black_box(write_entries(&group).leaves());
+        }
     });
     measure("read every section of a row", |n| {
         let row = Row::new(

@@ -10,6 +10,7 @@ mod downloads;
 mod events;
 mod harness;
 mod operating;
+mod recorded;
 mod routes;
 mod viewer_download;
 mod viewer_log;

@@ -144,6 +144,19 @@ impl Serving {
         )
     }
 
+    /// Ends it as a power cut of the process would: at once, without a word.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// The folder, after it has ended.
+    pub(crate) fn into_folder(mut self) -> TempDir {
+        std::mem::replace(&mut self.folder, TempDir::new().unwrap())
+    }
+
     /// Asks it to end and says how it ended, how long that took, and gives the folder back.
     pub(crate) fn stop(mut self) -> (i32, Duration, TempDir) {
         let mut child = self.child.take().unwrap();

@@ -4,5 +4,6 @@ mod demo;
 mod files;
 mod harness;
 mod help;
+mod kill;
 mod roundtrip;
 mod start;

@@ -4,5 +4,5 @@ mod bytes;
 mod frame;
 mod header;
 
-pub(crate) use frame::{Frames, open_frame, rows_in_piece};
+pub(crate) use frame::{Compressor, Framed, Frames, open_frame, rows_in_piece};
 pub(crate) use header::{FrameSize, Growth, Header, KeyUse, Part, Piece, seeds_at, tiles_at};

@@ -15,6 +15,7 @@ mod control;
 mod database;
 mod directory;
 mod error;
+mod fingerprint;
 mod index;
 mod journal;
 mod log;

@@ -11,6 +11,7 @@ use annals_proof::{ProofWriter, WriteError};
 use tokio::sync::oneshot;
 
 use crate::blocks::Blocks;
+use crate::pending::Make;
 use crate::queue::Refused;
 use crate::recent::read;
 use crate::store::Slot;
@@ -72,7 +73,7 @@ impl Log {
         let stopped = || AppendError::Stopped;
         match self.submit(batch) {
             Ok(Submitted::Known(appended)) => Pending::ready(Ok(appended), stopped),
-            Ok(Submitted::Waiting(receiver)) => Pending::waiting(receiver, stopped),
+            Ok(Submitted::Waiting(receiver)) => Pending::making(receiver, stopped),
             Err(error) => Pending::ready(Err(error), stopped),
         }
     }
@@ -274,5 +275,5 @@ impl Log {
 enum Submitted {
     /// Everything was recorded before.
     Known(Appended),
-    Waiting(oneshot::Receiver<Result<Appended, AppendError>>),
+    Waiting(oneshot::Receiver<Result<Make<Appended>, AppendError>>),
 }

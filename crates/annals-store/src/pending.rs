@@ -1,5 +1,6 @@
 //! An answer that comes when the writer has committed.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,18 +10,20 @@ use tokio::sync::oneshot;
 /// An answer that comes later: await it in async code, or [`Pending::wait`] for it in a thread.
 ///
 /// Dropping it does not take anything back.
-#[derive(Debug)]
 #[must_use = "nothing is known about the outcome until this is awaited"]
 pub struct Pending<T, E> {
     state: State<T, E>,
     stopped: fn() -> E,
 }
 
-#[derive(Debug)]
 enum State<T, E> {
     Ready(Option<Result<T, E>>),
     Waiting(oneshot::Receiver<Result<T, E>>),
+    Making(oneshot::Receiver<Result<Make<T>, E>>),
 }
+
+/// The rest of the way to an answer, which is gone by whoever waits for it: the writer has no time.
+pub(crate) type Make<T> = Box<dyn FnOnce() -> T + Send>;
 
 impl<T, E> Pending<T, E> {
     /// An answer that is known at once.
@@ -36,6 +39,14 @@ impl<T, E> Pending<T, E> {
         Pending { state: State::Waiting(receiver), stopped }
     }
 
+    /// As [`Pending::waiting`], for an answer that is not made until it is received.
+    pub(crate) fn making(
+        receiver: oneshot::Receiver<Result<Make<T>, E>>,
+        stopped: fn() -> E,
+    ) -> Pending<T, E> {
+        Pending { state: State::Making(receiver), stopped }
+    }
+
     /// Blocks this thread until the answer is there. Not for async code, which awaits instead.
     ///
     /// # Errors
@@ -46,6 +57,10 @@ impl<T, E> Pending<T, E> {
             State::Waiting(receiver) => {
                 receiver.blocking_recv().unwrap_or_else(|_| Err((self.stopped)()))
             }
+            State::Making(receiver) => match receiver.blocking_recv() {
+                Ok(received) => received.map(|make| make()),
+                Err(_) => Err((self.stopped)()),
+            },
         }
     }
 }
@@ -62,6 +77,16 @@ impl<T: Unpin, E: Unpin> Future for Pending<T, E> {
             State::Waiting(receiver) => Pin::new(receiver)
                 .poll(context)
                 .map(|received| received.unwrap_or_else(|_| Err((this.stopped)()))),
+            State::Making(receiver) => Pin::new(receiver).poll(context).map(|received| match received {
+                Ok(received) => received.map(|make| make()),
+                Err(_) => Err((this.stopped)()),
+            }),
         }
+    }
+}
+
+impl<T, E> fmt::Debug for Pending<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending(..)")
     }
 }

@@ -32,6 +32,8 @@ struct Waiting {
     closed: bool,
     /// Counts what the writer has finished, so that the sequencer can wait for it.
     finished: u64,
+    /// The sequencer waits for that.
+    waits_for_writer: bool,
 }
 
 #[derive(Default)]
@@ -97,8 +99,13 @@ impl Queue {
 
     /// The writer has finished a group.
     pub(crate) fn finished(&self) {
-        self.lock().finished += 1;
-        self.wake.notify_all();
+        let mut waiting = self.lock();
+        waiting.finished += 1;
+        let waited_for = waiting.waits_for_writer;
+        drop(waiting);
+        if waited_for {
+            self.wake.notify_all();
+        }
     }
 
     /// Accepts nothing more.
@@ -110,6 +117,7 @@ impl Queue {
     /// Waits for work. With `after`, the writer's finishing anything beyond that count is work too.
     pub(crate) fn take(&self, after: Option<u64>) -> (Work, u64) {
         let mut waiting = self.lock();
+        waiting.waits_for_writer = after.is_some();
         loop {
             let finished = waiting.finished;
             let group = waiting.next_group();

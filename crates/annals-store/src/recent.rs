@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use annals_merkle::{CompactRange, Hash, node_hash};
 use sha2::{Digest as _, Sha256};
 
+use crate::fingerprint::{fingerprint, word};
 use crate::index::{Expiring, Index};
 use crate::journal::{Growth, Header, Part, seeds_at, tiles_at};
 use crate::{Slot, StoreError};
@@ -141,13 +142,11 @@ impl LogState {
         match &part.growth {
             Growth::Leaves(leaves) => {
                 let mut tiles = Vec::new();
-                for leaf in leaves {
-                    self.frontier.push_leaf(*leaf, &mut |node, hash| {
-                        if node.level == 8 {
-                            tiles.push(hash);
-                        }
-                    });
-                }
+                self.frontier.push_leaves(leaves, &mut |node, hash| {
+                    if node.level == 8 {
+                        tiles.push(hash);
+                    }
+                });
                 tiles.into_iter().for_each(|hash| self.push_tile(hash));
             }
             Growth::Frontier { hashes, tiles } => {
@@ -244,12 +243,7 @@ impl Recent {
 
     /// The fingerprint of an event's id in one log.
     pub(crate) fn id_print(&self, slot: Slot, id: &str) -> u64 {
-        // A salt, so that ids that collide cannot be made up; 8 bytes of it leave a UUID in one block.
-        let mut hash = Sha256::new();
-        hash.update(&self.salt[..8]);
-        hash.update(slot.to_le_bytes());
-        hash.update(id);
-        first_eight(&hash.finalize())
+        fingerprint(&self.salt, id.as_bytes()) ^ u64::from(slot).wrapping_mul(GOLDEN)
     }
 
     /// A salted hash of an idempotency key or of a body.
@@ -266,14 +260,11 @@ impl Recent {
 
 /// The fingerprint of a salted idempotency key in one log.
 pub(crate) fn key_print(slot: Slot, key: &[u8; 16]) -> u64 {
-    first_eight(key) ^ u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    word(key) ^ u64::from(slot).wrapping_mul(GOLDEN)
 }
 
-fn first_eight(bytes: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    u64::from_le_bytes(first)
-}
+/// Spreads slots over all bits, so that the same id has another fingerprint in each log.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The error for contradictions in stored data.
 pub(crate) fn damaged(group: u32, slot: Slot, position: u64, what: &str) -> StoreError {

@@ -7,6 +7,7 @@
 //! formed on it is formed again.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
@@ -15,6 +16,7 @@ use annals_merkle::CompactRange;
 
 use crate::AppendError;
 use crate::index::ByFingerprint;
+use crate::journal::Compressor;
 use crate::queue::Work;
 use crate::recent::read;
 use crate::shared::Shared;
@@ -80,14 +82,15 @@ pub(crate) struct Sequencer {
     next_group: u32,
     epoch: u64,
     deferred: Vec<Submission>,
+    compressor: Compressor,
 }
 
 impl Sequencer {
-    pub(crate) fn new(shared: Arc<Shared>, writer: SyncSender<Job>) -> Sequencer {
+    pub(crate) fn new(shared: Arc<Shared>, writer: SyncSender<Job>) -> io::Result<Sequencer> {
         let committed = shared.committed.load(Ordering::SeqCst);
         let mut window = Window::default();
         window.reset(committed + 1);
-        Sequencer {
+        Ok(Sequencer {
             shared,
             writer,
             tips: HashMap::new(),
@@ -95,7 +98,8 @@ impl Sequencer {
             next_group: committed + 1,
             epoch: 0,
             deferred: Vec::new(),
-        }
+            compressor: Compressor::new()?,
+        })
     }
 
     /// Works until the queue is closed and empty.

@@ -65,15 +65,16 @@ impl Shared {
             match submission.reply {
                 Reply::Change(change) => change.committed(),
                 Reply::Append(sender) => {
-                    for batch in submission.batches {
+                    // An append has one batch.
+                    if let Some(batch) = submission.batches.into_iter().next() {
                         let receipt = if batch.receipt {
                             let receipt = receipts.entry(batch.slot);
                             receipt.or_insert_with(|| self.receipt(batch.slot, &batch.log)).clone()
                         } else {
                             None
                         };
-                        let _ = sender.send(Ok(batch.answer(receipt)));
-                        break;
+                        // Ids and drafts are of the thread that waits; it sorts them out itself.
+                        let _ = sender.send(Ok(Box::new(move || batch.answer(receipt))));
                     }
                 }
             }

@@ -59,8 +59,8 @@ impl Store {
         // No room for a job in between: the sequencer goes on waiting for more while the writer works.
         let (to_writer, jobs) = sync_channel(0);
         let writer = Writer::new(started, &options);
-        let sequencer = Sequencer::new(shared.clone(), to_writer);
         let spawn_failed = |source| StoreError::File { path: dir.to_owned(), source };
+        let sequencer = Sequencer::new(shared.clone(), to_writer).map_err(spawn_failed)?;
         let writer = thread::Builder::new()
             .name("annals-writer".to_owned())
             .spawn(move || writer.run(&jobs))

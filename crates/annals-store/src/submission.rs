@@ -1,6 +1,7 @@
 //! A batch on its way through the queue, and how what was recorded before is taken out of it.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use annals_event::{Draft, Timestamp};
@@ -9,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::append::{Appended, Item};
 use crate::blocks::{Blocks, part_of};
+use crate::pending::Make;
 use crate::recent::key_print;
 use crate::{AppendError, Idempotency, Receipt, Slot, StoreError};
 
@@ -25,7 +27,7 @@ pub(crate) struct Submission {
 
 /// Who waits for a submission.
 pub(crate) enum Reply {
-    Append(oneshot::Sender<Result<Appended, AppendError>>),
+    Append(oneshot::Sender<Result<Make<Appended>, AppendError>>),
     Change(Box<dyn Change>),
 }
 
@@ -59,6 +61,8 @@ pub(crate) struct Batch {
     pub(crate) key: Option<Key>,
     /// The events that are new, as far as is known.
     pub(crate) fresh: Vec<Fresh>,
+    /// The events as the journal has them, one after the other.
+    rows: Vec<u8>,
     /// What becomes of each event of the request, in order.
     plan: Vec<Planned>,
     /// Duplicates were looked for up to this group.
@@ -71,8 +75,8 @@ pub(crate) struct Batch {
 /// An event that is to be recorded.
 pub(crate) struct Fresh {
     pub(crate) draft: Draft,
-    /// The draft as the journal has it.
-    pub(crate) row: Vec<u8>,
+    /// Where it stands in [`Batch::rows`].
+    row: Range<usize>,
     pub(crate) print: u64,
 }
 
@@ -98,7 +102,7 @@ impl Submission {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.batches.iter().flat_map(|batch| &batch.fresh).map(|fresh| fresh.row.len()).sum()
+        self.batches.iter().map(|batch| batch.rows.len()).sum()
     }
 
     /// The log by which it queues.
@@ -146,13 +150,14 @@ impl Batch {
             Key { key, body, print: key_print(slot, &key) }
         });
         let plan = (0..drafts.len()).map(Planned::Fresh).collect();
+        let mut rows = Vec::with_capacity(512 * drafts.len());
         let fresh = drafts
             .into_iter()
             .map(|draft| {
-                let mut row = Vec::with_capacity(512);
-                draft.encode(&mut row);
+                let begin = rows.len();
+                draft.encode(&mut rows);
                 let print = blocks.recent.id_print(slot, &draft.skeleton.id);
-                Fresh { draft, row, print }
+                Fresh { draft, row: begin..rows.len(), print }
             })
             .collect();
         Batch {
@@ -162,11 +167,17 @@ impl Batch {
             receipt,
             key,
             fresh,
+            rows,
             plan,
             checked: 0,
             first: 0,
             recorded_at: 0,
         }
+    }
+
+    /// A fresh event as the journal has it.
+    pub(crate) fn row(&self, fresh: &Fresh) -> &[u8] {
+        &self.rows[fresh.row.clone()]
     }
 
     /// Takes out what comes twice within the batch itself.
@@ -241,7 +252,7 @@ impl Batch {
     }
 
     /// The positions that the first request with this idempotency key took, if there was one.
-    fn replayed(&self, blocks: &Blocks) -> Result<Option<std::ops::Range<u64>>, AppendError> {
+    fn replayed(&self, blocks: &Blocks) -> Result<Option<Range<u64>>, AppendError> {
         let Some(key) = &self.key else { return Ok(None) };
         for group in blocks.recent.groups_of_key(key.print) {
             let header = blocks

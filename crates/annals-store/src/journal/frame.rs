@@ -3,7 +3,7 @@
 use std::io;
 
 use annals_event::Draft;
-use zstd::bulk::{Compressor, Decompressor};
+use zstd::bulk::Decompressor;
 use zstd::zstd_safe::CParameter;
 
 use super::bytes::{Input, Malformed, put_number};
@@ -18,54 +18,70 @@ const FRAME_BYTES_MAX: usize = 1 << 20;
 /// 1 gives a sixth less than −1 at two thirds of its speed; the writer has more to do than the disk.
 const LEVEL: i32 = 1;
 
+/// What compresses frames, one after another.
+pub(crate) struct Compressor(zstd::bulk::Compressor<'static>);
+
+impl Compressor {
+    pub(crate) fn new() -> io::Result<Compressor> {
+        let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
+        // Rot in a frame must be seen by whoever reads it.
+        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+        Ok(Compressor(compressor))
+    }
+}
+
 /// Fills frames with rows and compresses them.
-pub(crate) struct Frames {
-    compressor: Compressor<'static>,
+pub(crate) struct Frames<'a> {
+    compressor: &'a mut Compressor,
     open: Vec<u8>,
-    /// Each finished frame before compression, for the cache.
+    done: Framed,
+}
+
+/// Finished frames.
+#[derive(Default)]
+pub(crate) struct Framed {
+    /// Each frame before compression, for the cache.
     pub(crate) plain: Vec<Vec<u8>>,
     pub(crate) sizes: Vec<FrameSize>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Frames {
-    pub(crate) fn new() -> io::Result<Frames> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        // Rot in a frame must be seen by whoever reads it.
-        compressor.set_parameter(CParameter::ChecksumFlag(true))?;
-        Ok(Frames {
-            compressor,
-            open: Vec::new(),
-            plain: Vec::new(),
-            sizes: Vec::new(),
-            body: Vec::new(),
-        })
+impl Frames<'_> {
+    pub(crate) fn new(compressor: &mut Compressor) -> Frames<'_> {
+        Frames { compressor, open: Vec::new(), done: Framed::default() }
     }
 
     /// Appends a row, and says in which frame and at which offset it lies.
     pub(crate) fn push(&mut self, row: &[u8]) -> io::Result<(u32, u32)> {
         if !self.open.is_empty() && self.open.len() + row.len() + 5 > FRAME_BYTES {
             self.finish_frame()?;
+            self.open.reserve(FRAME_BYTES);
         }
-        let place = (self.sizes.len() as u32, self.open.len() as u32);
+        let place = (self.done.sizes.len() as u32, self.open.len() as u32);
         put_number(&mut self.open, row.len() as u64);
         self.open.extend_from_slice(row);
         Ok(place)
     }
 
-    /// Compresses what is open.
-    pub(crate) fn finish_frame(&mut self) -> io::Result<()> {
+    /// Compresses what is left, and gives all frames.
+    pub(crate) fn finish(mut self) -> io::Result<Framed> {
+        self.finish_frame()?;
+        Ok(self.done)
+    }
+
+    fn finish_frame(&mut self) -> io::Result<()> {
         if self.open.is_empty() {
             return Ok(());
         }
-        let bound = zstd::zstd_safe::compress_bound(self.open.len());
-        let start = self.body.len();
-        self.body.resize(start + bound, 0);
-        let stored = self.compressor.compress_to_buffer(&self.open, &mut self.body[start..])?;
-        self.body.truncate(start + stored);
-        let plain = std::mem::take(&mut self.open);
-        self.sizes.push(FrameSize { stored: stored as u32, plain: plain.len() as u32 });
-        self.plain.push(plain);
+        let body = &mut self.done.body;
+        let start = body.len();
+        body.resize(start + zstd::zstd_safe::compress_bound(self.open.len()), 0);
+        let stored = self.compressor.0.compress_to_buffer(&self.open, &mut body[start..])?;
+        body.truncate(start + stored);
+        let mut plain = std::mem::take(&mut self.open);
+        plain.shrink_to_fit();
+        self.done.sizes.push(FrameSize { stored: stored as u32, plain: plain.len() as u32 });
+        self.done.plain.push(plain);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Sequencer, Tip};
 use crate::Slot;
-use crate::journal::{Frames, Growth, Header, KeyUse, Part, Piece, seeds_at};
+use crate::journal::{Framed, Frames, Growth, Header, KeyUse, Part, Piece, seeds_at};
 use crate::submission::{Batch, Submission};
 
 /// A group, ready to be committed.
@@ -52,7 +52,7 @@ impl Sequencer {
         }
     }
 
-    fn form_from(&mut self, submissions: &mut [Submission]) -> io::Result<(Header, Frames)> {
+    fn form_from(&mut self, submissions: &mut [Submission]) -> io::Result<(Header, Framed)> {
         let now = self.shared.clock.now().as_micros();
         let mut batches: Vec<&mut Batch> = submissions
             .iter_mut()
@@ -82,22 +82,23 @@ impl Sequencer {
         }
         let leaves = leaves(&growing, &batches);
 
-        let mut frames = Frames::new()?;
+        let mut frames = Frames::new(&mut self.compressor);
         let mut group_hash = Sha256::new();
         leaves.iter().for_each(|leaf| group_hash.update(leaf));
         let mut left = leaves.as_slice();
-        let mut fresh = batches.iter().flat_map(|batch| &batch.fresh);
+        let mut fresh =
+            batches.iter().flat_map(|batch| batch.fresh.iter().map(|fresh| (fresh, batch.row(fresh))));
         for log in &mut growing {
             let (of_this_log, rest) = left.split_at(log.count as usize);
             left = rest;
             log.grow(of_this_log);
-            for fresh in fresh.by_ref().take(log.count as usize) {
-                log.lies_in(frames.push(&fresh.row)?);
+            for (fresh, row) in fresh.by_ref().take(log.count as usize) {
+                log.lies_in(frames.push(row)?);
                 log.ids.push(fresh.print);
                 log.occurred(fresh.draft.skeleton.occurred_at.as_micros());
             }
         }
-        frames.finish_frame()?;
+        let frames = frames.finish()?;
         // The group before this one is committed when this one is handed over, so only this one's
         // ends are ahead of the committed state.
         if !growing.is_empty() {

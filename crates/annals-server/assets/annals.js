@@ -40,15 +40,21 @@
     for (const open of all("details[open][name]")) if (!open.contains(event.target)) open.open = false;
   });
 
-  // Opening an event beside the table leaves the table where it is.
-  const key = "annals.scroll";
+  // Opening an event beside the table leaves the table where it is, and closing it goes back to its row.
+  const place = "annals.place";
+  const panel = one("#event");
   for (const link of all("[data-open], [data-close], [data-event-newer], [data-event-older]")) {
-    link.addEventListener("click", () => remember.set("sessionStorage", key, String(scrollY)));
+    link.addEventListener("click", () => {
+      remember.set("sessionStorage", place, JSON.stringify([scrollY, link.hash]));
+      link.hash = "";
+    });
   }
-  const was = remember.get("sessionStorage", key);
-  if (was !== null) {
-    remember.drop("sessionStorage", key);
-    requestAnimationFrame(() => scrollTo(0, Number(was)));
+  const was = JSON.parse(remember.get("sessionStorage", place) ?? "null");
+  remember.drop("sessionStorage", place);
+  if (was) {
+    scrollTo(0, was[0]);
+    const row = document.getElementById(was[1].slice(1));
+    (panel ?? (row && one("[data-open]", row)))?.focus({ preventScroll: true });
   }
 
   // The browser's own zone, offered beside UTC.
@@ -113,6 +119,7 @@
       c: () => go(".actions a[data-copy]"),
       u: () => {
         if (!zones || !mine) return false;
+        remember.set("sessionStorage", place, JSON.stringify([scrollY, ""]));
         location.href = toZone(new URL(location.href).searchParams.has("tz") ? "UTC" : mine);
         return true;
       },

@@ -8,6 +8,7 @@ pub(crate) mod catalogue;
 pub(crate) mod checkpoint;
 pub(crate) mod docs;
 pub(crate) mod downloads;
+pub(crate) mod entitlement;
 pub(crate) mod events;
 pub(crate) mod exports;
 pub(crate) mod health;

@@ -8,10 +8,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use axum::body::HttpBody as _;
 use http_body_util::BodyExt;
 use zstd::stream::raw::{self, Operation as _};
 
@@ -151,8 +151,16 @@ async fn read_plain(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
     }
     // The room is asked for at once: growing step by step would need three times as much in between.
     // It is only an address until bytes arrive, so that a false length costs nothing.
-    let expected = body.size_hint().upper().and_then(|rest| usize::try_from(rest).ok()).unwrap_or(0);
-    let mut all = Vec::with_capacity((first.len() + second.len()).saturating_add(expected).min(limit));
+    let expected = body
+        .size_hint()
+        .upper()
+        .and_then(|rest| usize::try_from(rest).ok())
+        .unwrap_or(0);
+    let mut all = Vec::with_capacity(
+        (first.len() + second.len())
+            .saturating_add(expected)
+            .min(limit),
+    );
     all.extend_from_slice(&first);
     drop(first);
     let mut piece = second;

@@ -44,6 +44,7 @@ pub(crate) fn api() -> (Router<App>, OpenApi) {
         .merge(api::actions::router())
         .merge(api::catalogue::router())
         .merge(api::organizations::router())
+        .merge(api::entitlement::router())
         .merge(api::retention::router())
         .merge(api::portal_links::router())
         .merge(api::keys::router())

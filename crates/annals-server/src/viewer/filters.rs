@@ -48,6 +48,24 @@ const SPANS: &[(&str, &str)] = &[
     ("Last 90 days", "-90d"),
 ];
 
+/// What the language can do, by example: what it finds, and the query.
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "A name, an address or an id, anywhere in an event",
+        "henrik",
+    ),
+    ("Two words side by side", "\"order mail\""),
+    ("One field", "actor:ana@example.com"),
+    ("A group of events", "action:project.*"),
+    ("One or the other", "action:user.login,user.logout"),
+    ("All but these", "-actor.type:system"),
+    ("A network", "ip:203.0.113.0/24"),
+    ("A span of time", "time:2026-11-01..2026-11-22"),
+    ("The last days", "time:-7d outcome:failure"),
+    ("A value after the change", "next.role:admin"),
+    ("A member of the metadata", "meta.method:password"),
+];
+
 /// Whatever a pill's heading shows of a value.
 const HEADING: usize = 28;
 
@@ -302,6 +320,21 @@ impl Filters<'_> {
         }
     }
 
+    /// Queries that show how the language is written.
+    pub(crate) fn examples(&self) -> LinkPill {
+        let choices = EXAMPLES.iter().map(|(label, query)| Choice {
+            label: (*query).to_owned(),
+            note: (*label).to_owned(),
+            href: self.address.searching(*query).href(),
+            current: false,
+        });
+        LinkPill {
+            label: "How to search".to_owned(),
+            on: false,
+            choices: choices.collect(),
+        }
+    }
+
     /// Less narrow queries, for when nothing matches: each drops one filter.
     pub(crate) fn looser(&self) -> Vec<Choice> {
         let terms = self.query.terms();
@@ -378,7 +411,7 @@ mod tests {
 
     #[test]
     fn every_preset_is_a_query_in_its_canonical_form() {
-        for (label, text) in PRESETS {
+        for (label, text) in PRESETS.iter().chain(EXAMPLES) {
             assert_eq!(Query::parse(text).unwrap().to_string(), *text, "{label}");
         }
         for (label, text) in SPANS {

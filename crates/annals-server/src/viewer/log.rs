@@ -148,10 +148,9 @@ async fn show(
         Some(id) => find(app, guest, &visitor, id, asked.as_of).await?,
         None => None,
     };
-    let e = match &open {
-        Some((row, proof)) => Some(whole(&scene, &visitor, row, proof, false)),
-        None => None,
-    };
+    let e = open
+        .as_ref()
+        .map(|(row, proof)| whole(&scene, &visitor, row, proof, false));
     let page = table::fill(
         app,
         guest,

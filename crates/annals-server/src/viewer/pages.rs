@@ -248,6 +248,7 @@ pub(crate) struct LogPage {
     pub(crate) texts: Vec<TextPill>,
     pub(crate) outcomes: LinkPill,
     pub(crate) presets: LinkPill,
+    pub(crate) examples: LinkPill,
     pub(crate) zone: ZonePill,
     pub(crate) chips: Vec<Chip>,
     pub(crate) partial: Option<Choice>,

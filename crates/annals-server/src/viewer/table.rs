@@ -101,6 +101,7 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
         texts: filters.texts(),
         outcomes: filters.outcomes(),
         presets: filters.presets(),
+        examples: filters.examples(),
         chips: filters.chips(),
         zone_label: zone.label.trim_start_matches("Times in ").to_owned(),
         zone,

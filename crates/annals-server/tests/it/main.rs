@@ -1,6 +1,9 @@
 //! Tests of the server through its real doors: the router in process, or a port.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in what it calls too")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in what it calls too"
+)]
 
 mod bad_input;
 mod batch;

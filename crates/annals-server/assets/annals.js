@@ -35,6 +35,18 @@
     link.addEventListener("click", () => say("Preparing the file; your browser shows its progress"));
   }
 
+  // The menu of a value can also copy it, where it is shown whole and as it is.
+  for (const lead of navigator.clipboard ? all(".val > .pop > .lead bdi") : []) {
+    const value = lead.textContent;
+    if (/[…‹]|[\u2400-\u2421]/.test(value)) continue;
+    const copy = document.createElement("button");
+    copy.type = "button";
+    copy.className = "item";
+    copy.textContent = "Copy";
+    copy.addEventListener("click", () => navigator.clipboard.writeText(value).then(() => say("Copied"), () => say("The browser did not let it be copied")));
+    lead.closest(".pop").append(copy);
+  }
+
   // Menus close when something else is clicked.
   document.addEventListener("click", (event) => {
     for (const open of all("details[open][name]")) if (!open.contains(event.target)) open.open = false;

@@ -74,6 +74,8 @@ pub(crate) struct Filters<'a> {
     pub(crate) query: &'a Query,
     pub(crate) address: &'a Address,
     pub(crate) catalogue: &'a Catalogue,
+    /// The actions of the product that no catalogue names.
+    pub(crate) own: Vec<String>,
 }
 
 impl Filters<'_> {
@@ -161,7 +163,15 @@ impl Filters<'_> {
                 failure: entry.outcome == Outcome::Failure,
                 checked: chosen.iter().any(|value| value == entry.action),
             });
-            let events: Vec<_> = events.collect();
+            let mut events: Vec<_> = events.collect();
+            if category == Category::Other {
+                events.extend(self.own.iter().map(|action| EventChoice {
+                    name: short(&self.catalogue.display_name(action), 60),
+                    failure: false,
+                    checked: chosen.contains(action),
+                    action: action.clone(),
+                }));
+            }
             (!events.is_empty()).then(|| EventGroup {
                 name: category.as_str().to_owned(),
                 all: self.href(&self.query.clone().choosing(&Field::Action, None).choosing(
@@ -427,6 +437,7 @@ mod tests {
             query: &query,
             address: &address,
             catalogue: Catalogue::builtin(),
+            own: vec!["invoice.paid".to_owned()],
         };
         let mut links: Vec<String> = filters.chips().into_iter().map(|c| c.remove).collect();
         links.extend(filters.outcomes().choices.into_iter().map(|c| c.href));

@@ -1,7 +1,7 @@
 //! The page of the table, filled with what was found.
 
 use annals_event::{Query, QueryError, Row};
-use annals_store::Count;
+use annals_store::{Count, ListOrder, ListQuery};
 
 use super::address::{Address, SIZES};
 use super::filters::{self, Filters};
@@ -52,6 +52,7 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
         query: scene.query,
         address,
         catalogue: scene.catalogue,
+        own: own_actions(app),
     };
     let rows: Vec<_> = asked.rows.iter().map(|row| scene.row(row)).collect();
     let words = filters.in_words();
@@ -134,6 +135,24 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
         rows,
         e,
     }
+}
+
+/// The actions that the product has given schemas, oldest first, without those that the catalogue names.
+fn own_actions(app: &App) -> Vec<String> {
+    let query = ListQuery {
+        limit: ListQuery::LIMIT_MAX,
+        order: ListOrder::Asc,
+        ..ListQuery::default()
+    };
+    let names = app
+        .store
+        .actions(&query)
+        .map(|page| page.items)
+        .unwrap_or_default();
+    let names = names.into_iter().map(|action| action.name);
+    names
+        .filter(|name| app.catalogue().get(name).is_none())
+        .collect()
 }
 
 fn counted(count: Count) -> String {

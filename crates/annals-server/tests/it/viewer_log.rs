@@ -344,6 +344,38 @@ async fn filters_narrow_and_can_be_taken_out() {
 }
 
 #[tokio::test]
+async fn actions_of_the_product_stand_among_the_events() {
+    let server = TestServer::start().await;
+    let schema = json!({ "targets": [{ "type": "invoice" }] });
+    server
+        .post(
+            "/audit_logs/actions/invoice.was_paid/schemas",
+            ROOT,
+            &schema,
+        )
+        .await
+        .is(201);
+    let mut paid = event("invoice.was_paid");
+    paid["id"] = json!("evt_0");
+    paid["version"] = json!(1);
+    paid["targets"] = json!([{ "id": "inv_1", "type": "invoice" }]);
+    server.record(ACME, &paid).await;
+    let browser = Browser::signed_in(&server, "auditor").await;
+    let page = browser.log("").await;
+    assert!(
+        page.contains("name=\"v\" value=\"invoice.was_paid\"")
+            && words(&page).contains("Invoice Was Paid")
+    );
+    let chosen = browser
+        .open(&format!("{LOG}/filter?set=action&v=invoice.was_paid"))
+        .await
+        .is(200)
+        .text();
+    assert_eq!(sent(&chosen), ["evt_0"]);
+    assert!(chosen.contains("value=\"invoice.was_paid\" checked"));
+}
+
+#[tokio::test]
 async fn days_are_those_of_the_zone() {
     let server = TestServer::start().await;
     for (n, at) in [

@@ -1,4 +1,9 @@
-//! The command line.
+//! The command line. Its comments are what `--help` prints, so they are plain text.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "help is read on a terminal, not rendered"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! Repeatable chance: the same seed tells the same month.
 
-/// A small generator of numbers (SplitMix64). Not for secrets.
+/// A small generator of numbers (splitmix64). Not for secrets.
 pub(crate) struct Chance(u64);
 
 impl Chance {

@@ -53,7 +53,7 @@ fn load(url: &str, seed: u64, next: &AtomicU64, stop: &AtomicBool, acknowledged:
         let n = next.fetch_add(1, Ordering::Relaxed);
         let which = usize::try_from((n + seed) % 3).unwrap();
         let id = |k: u64| format!("evt_{seed}_{n}_{k}");
-        if n % 5 == 0 {
+        if n.is_multiple_of(5) {
             let events: Vec<Value> = (0..20).map(|k| event(&id(k), n + k)).collect();
             let body = json!({"organization_id": WORKSPACES[which], "events": events}).to_string();
             let url = format!("{url}/audit_logs/events/bulk");

@@ -142,7 +142,10 @@ impl Caller {
 
     /// Refuses an organization out of this key's reach as one that does not exist.
     pub(crate) fn reach(&self, id: &str) -> Result<(), ApiError> {
-        if let Some(notes) = &self.notes {
+        // Longer than any id is: not a name, and nothing for the log.
+        if let Some(notes) = &self.notes
+            && id.len() <= 64
+        {
             let _ = notes.workspace.set(id.to_owned());
         }
         if self.key.reaches(id) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::HttpBody as _;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use zstd::stream::raw::{self, Operation as _};
 
@@ -96,6 +96,18 @@ pub(crate) async fn read(
     match tokio::time::timeout(bounds.timeout, reading).await {
         Ok(result) => result,
         Err(_) => Err(ApiError::Slow),
+    }
+}
+
+/// How large a body may turn out to be, as far as its head says.
+pub(crate) fn expected(headers: &HeaderMap, limit: usize) -> usize {
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse().ok());
+    match length {
+        Some(length) if !headers.contains_key(CONTENT_ENCODING) => limit.min(length),
+        _ => limit,
     }
 }
 

@@ -128,6 +128,9 @@ pub(crate) async fn create(
         decoded: body::BATCH_BYTES,
         timeout: app.config.limits.body_timeout(),
     };
+    let _room = app
+        .room(body::expected(&headers, body::BATCH_BYTES))
+        .await?;
     let body = body::read(&headers, body, bounds).await?;
     let sorted = match content {
         Content::Json => one_workspace(&app, &caller, &body).await?,

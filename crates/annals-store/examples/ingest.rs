@@ -4,7 +4,12 @@
 //!
 //! Prints events per second and latencies for single events from 64 threads, batches of 100 from 8
 //! and batches of 500 from 4; then how long a restart and the newest 50 rows take.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a bench talks to a terminal, and stops if it cannot go on")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a bench talks to a terminal, and stops if it cannot go on"
+)]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -16,24 +21,39 @@ use annals_testkit::{Generator, Profile};
 const SECONDS: u64 = 5;
 
 fn main() {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| "target/ingest-bench".to_owned());
+    let dir = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "target/ingest-bench".to_owned());
     let dir = std::path::Path::new(&dir);
     let _ = std::fs::remove_dir_all(dir);
     let store = Store::open(dir, Options::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
 
     let profile = Profile::year(200_000);
     let events: Vec<(String, Vec<u8>)> = Generator::new(profile)
         .take(200_000)
-        .map(|event| (event.organization_id(), event.event_json(false).into_bytes()))
+        .map(|event| {
+            (
+                event.organization_id(),
+                event.event_json(false).into_bytes(),
+            )
+        })
         .collect();
     for (organization, _) in &events {
         if store.log(organization).is_none() {
-            runtime.block_on(store.ensure_organization(organization, Entitlement::Active)).unwrap();
+            runtime
+                .block_on(store.ensure_organization(organization, Entitlement::Active))
+                .unwrap();
         }
     }
     let bytes: usize = events.iter().map(|(_, json)| json.len()).sum();
-    println!("{} events of {} bytes on average", events.len(), bytes / events.len());
+    println!(
+        "{} events of {} bytes on average",
+        events.len(),
+        bytes / events.len()
+    );
 
     for (threads, batch) in [(64, 1), (8, 100), (4, 500)] {
         run(&store, &events, threads, batch);
@@ -50,7 +70,10 @@ fn main() {
     store.close().unwrap();
     println!("close {:?}", started.elapsed());
     let database = std::fs::metadata(dir.join("annals.db")).unwrap().len();
-    println!("{:.1} bytes an event in the database", database as f64 / entries as f64);
+    println!(
+        "{:.1} bytes an event in the database",
+        database as f64 / entries as f64
+    );
 
     let started = Instant::now();
     let store = Store::open(dir, Options::default()).unwrap();
@@ -61,17 +84,32 @@ fn main() {
     for name in &names {
         let log = store.log(name).unwrap();
         let started = Instant::now();
-        let found = log.search(&Search { limit: 50, ..Search::default() }).unwrap();
+        let found = log
+            .search(&Search {
+                limit: 50,
+                ..Search::default()
+            })
+            .unwrap();
         let took = started.elapsed();
         assert_eq!(found.rows.len() as u64, log.size().min(50));
         (slowest, total) = (slowest.max(took), total + took);
     }
-    println!("newest 50: {:?} on average, {slowest:?} at most", total / names.len() as u32);
-    let biggest = names.iter().map(|name| store.log(name).unwrap()).max_by_key(|log| log.size()).unwrap();
+    println!(
+        "newest 50: {:?} on average, {slowest:?} at most",
+        total / names.len() as u32
+    );
+    let biggest = names
+        .iter()
+        .map(|name| store.log(name).unwrap())
+        .max_by_key(|log| log.size())
+        .unwrap();
     let started = Instant::now();
     let rows = biggest.scan(0..biggest.size(), Order::Desc).count();
     let took = started.elapsed();
-    println!("scan {rows} rows in {took:?}, {:.0} rows/s", rows as f64 / took.as_secs_f64());
+    println!(
+        "scan {rows} rows in {took:?}, {:.0} rows/s",
+        rows as f64 / took.as_secs_f64()
+    );
     println!("resident {} MB", resident());
 }
 
@@ -93,7 +131,10 @@ fn run(store: &Store, events: &[(String, Vec<u8>)], threads: usize, batch: usize
                         let drafts = (first..first + batch)
                             .map(|n| {
                                 let event = Event::from_json(&at(n).1).unwrap();
-                                Draft::new(event, &Rules::open(), now, || uuid::Uuid::now_v7().to_string()).unwrap()
+                                Draft::new(event, &Rules::open(), now, || {
+                                    uuid::Uuid::now_v7().to_string()
+                                })
+                                .unwrap()
                             })
                             .collect();
                         let append = Append {
@@ -110,7 +151,10 @@ fn run(store: &Store, events: &[(String, Vec<u8>)], threads: usize, batch: usize
                 })
             })
             .collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap())
+            .collect()
     });
     let took = started.elapsed().as_secs_f64();
     latencies.sort_unstable();
@@ -128,14 +172,30 @@ fn run(store: &Store, events: &[(String, Vec<u8>)], threads: usize, batch: usize
 /// Seconds of processor time that this process has used.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<f64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<f64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
     // After the name and the state: user and system time are the 11th and 12th number, in hundredths.
-    fields.get(10).zip(fields.get(11)).map_or(0.0, |(user, system)| (user + system) / 100.0)
+    fields
+        .get(10)
+        .zip(fields.get(11))
+        .map_or(0.0, |(user, system)| (user + system) / 100.0)
 }
 
 /// Resident memory in megabytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kb| kb.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }

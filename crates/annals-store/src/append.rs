@@ -94,13 +94,17 @@ impl Receipt {
 
     /// The signed checkpoint, as the text of a signed note.
     pub fn note(&self) -> &str {
-        self.0.note.get_or_init(|| self.0.key.sign(&self.0.checkpoint).to_string())
+        self.0
+            .note
+            .get_or_init(|| self.0.key.sign(&self.0.checkpoint).to_string())
     }
 }
 
 impl std::fmt::Debug for ReceiptInner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReceiptInner").field("checkpoint", &self.checkpoint).finish_non_exhaustive()
+        f.debug_struct("ReceiptInner")
+            .field("checkpoint", &self.checkpoint)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, MAIN_DB};
 
 use crate::cache::{Cache, Kind, Value};
 use crate::database::Readers;
-use crate::journal::{FrameSize, Header, Part, open_frame, rows_in_piece};
+use crate::journal::{FrameSize, Header, Part, open_frame, rows_in_piece, to_u32};
 use crate::recent::{Recent, Span, damaged, read};
 use crate::{Order, Slot, StoreError};
 
@@ -38,7 +38,11 @@ pub(crate) struct Stretch {
 
 impl Blocks {
     pub(crate) fn new(recent: Recent, readers: Readers, cache_bytes: usize) -> Blocks {
-        Blocks { recent, readers, cache: Cache::new(cache_bytes) }
+        Blocks {
+            recent,
+            readers,
+            cache: Cache::new(cache_bytes),
+        }
     }
 
     /// The span at the near end of `positions`, as seen from where the reader comes, cut to them.
@@ -93,15 +97,22 @@ impl Blocks {
                 let drafts = rows_in_piece(
                     &frame,
                     piece.offset,
-                    (from - first) as u32,
-                    (to - first) as u32,
+                    to_u32(from - first),
+                    to_u32(to - first),
                 )
                 .map_err(|malformed| damaged(group, slot, from, malformed.0))?;
-                return Ok(Block { rows: rows(&header, part, from, drafts) });
+                return Ok(Block {
+                    rows: rows(&header, part, from, drafts),
+                });
             }
             first = end;
         }
-        Err(damaged(group, slot, near, "the group does not hold the position"))
+        Err(damaged(
+            group,
+            slot,
+            near,
+            "the group does not hold the position",
+        ))
     }
 
     /// The row at a position.
@@ -121,7 +132,9 @@ impl Blocks {
     ) -> Result<Option<Row>, StoreError> {
         for group in self.recent.groups_of_id(print) {
             let header = self.header(group)?;
-            let Some(part) = part_of(&header, slot) else { continue };
+            let Some(part) = part_of(&header, slot) else {
+                continue;
+            };
             for (position, known) in (part.first..).zip(&part.ids) {
                 if *known == print
                     && let Some(row) = self.row(slot, position)?
@@ -140,10 +153,12 @@ impl Blocks {
             return Ok(header);
         }
         let bytes: Vec<u8> = self.readers.with(|connection| {
-            let mut read = connection.prepare_cached("select header from journal where group_id = ?")?;
+            let mut read =
+                connection.prepare_cached("select header from journal where group_id = ?")?;
             Ok(read.query_row([group], |row| row.get(0))?)
         })?;
-        let header = Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
+        let header =
+            Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
         Ok(self.keep_header(group, header, bytes.len()))
     }
 
@@ -151,7 +166,11 @@ impl Blocks {
     pub(crate) fn keep_header(&self, group: u32, header: Header, bytes: usize) -> Arc<Header> {
         let header = Arc::new(header);
         // Decoded it takes some more memory than its bytes.
-        self.cache.put((group, Kind::Header), Value::Header(header.clone()), 2 * bytes);
+        self.cache.put(
+            (group, Kind::Header),
+            Value::Header(header.clone()),
+            2 * bytes,
+        );
         header
     }
 
@@ -160,9 +179,14 @@ impl Blocks {
             return Ok(plain);
         }
         let malformed = |what| damaged(group, 0, 0, what);
-        let size = header.frames.get(frame as usize).ok_or_else(|| malformed("no such frame"))?;
-        let offset: usize =
-            header.frames[..frame as usize].iter().map(|before| before.stored as usize).sum();
+        let size = header
+            .frames
+            .get(frame as usize)
+            .ok_or_else(|| malformed("no such frame"))?;
+        let offset: usize = header.frames[..frame as usize]
+            .iter()
+            .map(|before| before.stored as usize)
+            .sum();
         let stored = self.readers.with(|connection| {
             let body = connection.blob_open(MAIN_DB, "journal", "body", group.into(), true)?;
             let mut stored = vec![0; size.stored as usize];
@@ -177,7 +201,11 @@ impl Blocks {
     pub(crate) fn keep_frame(&self, group: u32, frame: u32, plain: Vec<u8>) -> Arc<Vec<u8>> {
         let bytes = plain.capacity();
         let plain = Arc::new(plain);
-        self.cache.put((group, Kind::Frame(frame)), Value::Frame(plain.clone()), bytes);
+        self.cache.put(
+            (group, Kind::Frame(frame)),
+            Value::Frame(plain.clone()),
+            bytes,
+        );
         plain
     }
 
@@ -202,7 +230,10 @@ impl Blocks {
 
 /// The part of a group that belongs to a log.
 pub(crate) fn part_of(header: &Header, slot: Slot) -> Option<&Part> {
-    let index = header.parts.binary_search_by_key(&slot, |part| part.slot).ok()?;
+    let index = header
+        .parts
+        .binary_search_by_key(&slot, |part| part.slot)
+        .ok()?;
     header.parts.get(index)
 }
 
@@ -217,7 +248,9 @@ pub(crate) fn rows(header: &Header, part: &Part, from: u64, drafts: Vec<Draft>) 
         .zip(drafts)
         .map(|(position, draft)| {
             while position >= run_end {
-                let Some((name, count)) = runs.next() else { break };
+                let Some((name, count)) = runs.next() else {
+                    break;
+                };
                 recorder = header.recorders.get(*name as usize).unwrap_or(&nobody);
                 run_end += u64::from(*count);
             }
@@ -232,9 +265,13 @@ pub(crate) fn frame_of_body(
     sizes: &[FrameSize],
     frame: usize,
 ) -> Result<Vec<u8>, &'static str> {
-    let offset: usize = sizes[..frame].iter().map(|before| before.stored as usize).sum();
+    let offset: usize = sizes[..frame]
+        .iter()
+        .map(|before| before.stored as usize)
+        .sum();
     let size = sizes[frame];
-    let stored =
-        body.get(offset..offset + size.stored as usize).ok_or("the body is shorter than its frames")?;
+    let stored = body
+        .get(offset..offset + size.stored as usize)
+        .ok_or("the body is shorter than its frames")?;
     open_frame(stored, size).map_err(|malformed| malformed.0)
 }

@@ -78,7 +78,12 @@ impl Cache {
             inner.let_one_go();
         }
         inner.bytes += bytes;
-        let entry = Entry { key, value: Some(value), bytes, used: false };
+        let entry = Entry {
+            key,
+            value: Some(value),
+            bytes,
+            used: false,
+        };
         let place = match inner.free.pop() {
             Some(place) => {
                 inner.slots[place] = entry;
@@ -94,7 +99,10 @@ impl Cache {
 
     /// How many bytes are kept.
     pub(crate) fn bytes(&self) -> usize {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).bytes
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .bytes
     }
 }
 

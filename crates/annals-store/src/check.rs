@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blocks::{frame_of_body, rows};
 use crate::database::{Location, meta};
-use crate::journal::{Growth, Header, Part, rows_in_piece};
+use crate::journal::{Growth, Header, Part, rows_in_piece, to_usize};
 use crate::recent::{LogState, Recent};
 use crate::tree::leaves_of;
 use crate::{Slot, StoreError};
@@ -71,12 +71,16 @@ pub fn check(
 ) -> Result<CheckReport, StoreError> {
     let connection = Location::new(dir, None).open_reader()?;
     let mut checker = Checker::new(&connection)?;
-    let groups: u64 =
-        connection.query_row("select coalesce(max(group_id), 0) from journal", [], |row| row.get(0))?;
+    let groups: u64 = connection.query_row(
+        "select coalesce(max(group_id), 0) from journal",
+        [],
+        |row| row.get(0),
+    )?;
     let mut read = connection.prepare("select header, body from journal where group_id = ?")?;
     for group in 1..=groups {
-        let stored: Result<Option<(Vec<u8>, Vec<u8>)>, _> =
-            read.query_row([group], |row| Ok((row.get(0)?, row.get(1)?))).optional();
+        let stored: Result<Option<(Vec<u8>, Vec<u8>)>, _> = read
+            .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional();
         let header = match stored {
             Ok(Some((header, body))) => checker.group(group, &header, &body),
             Ok(None) => Err("the group is missing".to_owned()),
@@ -84,13 +88,21 @@ pub fn check(
             Err(error) => Err(format!("the group cannot be read: {error}")),
         };
         if let Err(what) = header {
-            checker.problem(CheckProblem { group, log: None, position: None, what });
+            checker.problem(CheckProblem {
+                group,
+                log: None,
+                position: None,
+                what,
+            });
             // Without a header nobody knows where the logs went on.
             break;
         }
         checker.report.groups = group;
         checker.compare_tables(group, &connection)?;
-        progress(CheckProgress { groups_done: group, groups });
+        progress(CheckProgress {
+            groups_done: group,
+            groups,
+        });
     }
     checker.report.logs = checker.logs.len() as u64;
     Ok(checker.report)
@@ -118,7 +130,8 @@ impl Checker {
             .map_or(0, u64::from_be_bytes);
         let mut tables = HashMap::new();
         {
-            let mut all = snapshot.prepare("select slot, size, recorded_at, frontier from log_state")?;
+            let mut all =
+                snapshot.prepare("select slot, size, recorded_at, frontier from log_state")?;
             let mut found = all.query([])?;
             while let Some(row) = found.next()? {
                 tables.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
@@ -143,7 +156,12 @@ impl Checker {
 
     fn problem_in(&mut self, group: u64, slot: Slot, position: u64, what: impl Into<String>) {
         let log = Some(format!("{}/w/{slot}", self.origin));
-        self.problem(CheckProblem { group, log, position: Some(position), what: what.into() });
+        self.problem(CheckProblem {
+            group,
+            log,
+            position: Some(position),
+            what: what.into(),
+        });
     }
 
     fn group(&mut self, group: u64, header: &[u8], body: &[u8]) -> Result<(), String> {
@@ -151,7 +169,13 @@ impl Checker {
         let frames: Vec<Result<Vec<u8>, &str>> = (0..header.frames.len())
             .map(|frame| frame_of_body(body, &header.frames, frame))
             .collect();
-        if header.frames.iter().map(|frame| frame.stored as usize).sum::<usize>() != body.len() {
+        if header
+            .frames
+            .iter()
+            .map(|frame| frame.stored as usize)
+            .sum::<usize>()
+            != body.len()
+        {
             self.problem(CheckProblem {
                 group,
                 log: None,
@@ -163,7 +187,9 @@ impl Checker {
         for part in &header.parts {
             let before = self.logs.entry(part.slot).or_default();
             let frontier = before.frontier.clone();
-            before.grow(part).map_err(|what| format!("log {}: {what}", part.slot))?;
+            before
+                .grow(part)
+                .map_err(|what| format!("log {}: {what}", part.slot))?;
             match part_rows(&header, part, &frames) {
                 Ok(rows) => {
                     let leaves = self.leaves(group, part, &rows);
@@ -194,8 +220,14 @@ impl Checker {
     fn leaves(&mut self, group: u64, part: &Part, rows: &[Row]) -> Vec<Hash> {
         let log = format!("{}/w/{}", self.origin, part.slot);
         let seeds: Vec<Seed> = self.logs.get(&part.slot).map_or_else(Vec::new, |log| {
-            let from = (part.first / TILE) as usize;
-            log.seeds.get(from..).unwrap_or_default().iter().copied().map(Seed).collect()
+            let from = to_usize(part.first / TILE);
+            log.seeds
+                .get(from..)
+                .unwrap_or_default()
+                .iter()
+                .copied()
+                .map(Seed)
+                .collect()
         });
         let leaves = leaves_of(&log, rows, &seeds);
         let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
@@ -220,7 +252,12 @@ impl Checker {
             && let Some(n) = recorded.iter().zip(leaves).position(|(a, b)| a != b)
         {
             let position = part.first + n as u64;
-            self.problem_in(group, part.slot, position, "the entry is not the one that was hashed");
+            self.problem_in(
+                group,
+                part.slot,
+                position,
+                "the entry is not the one that was hashed",
+            );
             return;
         }
         let mut frontier = frontier;
@@ -234,9 +271,14 @@ impl Checker {
         }
         let log = &self.logs[&part.slot];
         let agrees = log.frontier == frontier
-            && (part.first / TILE..).zip(&tiles).all(|(tile, hash)| log.tile(tile) == Some(*hash));
+            && (part.first / TILE..)
+                .zip(&tiles)
+                .all(|(tile, hash)| log.tile(tile) == Some(*hash));
         if !agrees {
-            let what = format!("the entries up to {} are not those that were hashed", part.end());
+            let what = format!(
+                "the entries up to {} are not those that were hashed",
+                part.end()
+            );
             self.problem_in(group, part.slot, part.first, what);
         }
     }
@@ -263,7 +305,9 @@ impl Checker {
                 self.problem_in(group, slot, 0, "the tables do not agree with the journal");
                 continue;
             }
-            let Some(log) = self.logs.get(&slot) else { continue };
+            let Some(log) = self.logs.get(&slot) else {
+                continue;
+            };
             let mut wrong = None;
             let mut count = 0;
             let mut found = read_tiles.query([slot])?;
@@ -272,7 +316,9 @@ impl Checker {
                 let seed: [u8; 32] = row.get(1)?;
                 let hash: Option<Hash> = row.get(2)?;
                 // A running server may have gone on meanwhile: what is not here yet is not compared.
-                let Some(expected) = log.seeds.get(tile as usize) else { break };
+                let Some(expected) = log.seeds.get(to_usize(tile)) else {
+                    break;
+                };
                 count += 1;
                 if *expected != seed || (log.tile(tile).is_some() && log.tile(tile) != hash) {
                     wrong = Some(tile * TILE);
@@ -283,7 +329,12 @@ impl Checker {
                 wrong = Some(count as u64 * TILE);
             }
             if let Some(position) = wrong {
-                self.problem_in(group, slot, position, "a tile does not agree with the journal");
+                self.problem_in(
+                    group,
+                    slot,
+                    position,
+                    "a tile does not agree with the journal",
+                );
             }
         }
         Ok(())

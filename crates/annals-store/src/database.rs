@@ -31,7 +31,10 @@ pub(crate) struct Location {
 
 impl Location {
     pub(crate) fn new(dir: &Path, vfs: Option<&str>) -> Location {
-        Location { file: dir.join("annals.db"), vfs: vfs.map(str::to_owned) }
+        Location {
+            file: dir.join("annals.db"),
+            vfs: vfs.map(str::to_owned),
+        }
     }
 
     fn connect(&self, flags: OpenFlags) -> Result<Connection, StoreError> {
@@ -94,16 +97,23 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
            version integer primary key, name text not null, sha256 text not null
          ) strict",
     )?;
-    let known = MIGRATIONS.len() as u32;
-    let found: u32 =
-        connection.query_row("select coalesce(max(version), 0) from migration", [], |row| row.get(0))?;
+    let known = MIGRATIONS.len().try_into().unwrap_or(u32::MAX);
+    let found: u32 = connection.query_row(
+        "select coalesce(max(version), 0) from migration",
+        [],
+        |row| row.get(0),
+    )?;
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
     for (version, (name, sql)) in (1u32..).zip(MIGRATIONS) {
         let sha256 = hex(&Sha256::digest(sql));
         let applied: Option<String> = connection
-            .query_row("select sha256 from migration where version = ?", [version], |row| row.get(0))
+            .query_row(
+                "select sha256 from migration where version = ?",
+                [version],
+                |row| row.get(0),
+            )
             .optional()?;
         match applied {
             Some(applied) if applied == sha256 => continue,
@@ -136,7 +146,11 @@ pub(crate) fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>
 }
 
 /// Writes a value of the meta table.
-pub(crate) fn set_meta(connection: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+pub(crate) fn set_meta(
+    connection: &Connection,
+    name: &str,
+    value: &[u8],
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value")?
         .execute(params![name, value])?;
@@ -154,7 +168,10 @@ const IDLE_READERS: usize = 4;
 
 impl Readers {
     pub(crate) fn new(location: Location) -> Readers {
-        Readers { location, idle: Mutex::new(Vec::new()) }
+        Readers {
+            location,
+            idle: Mutex::new(Vec::new()),
+        }
     }
 
     /// Runs `read` with a connection.
@@ -162,7 +179,11 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.location.open_reader()?,
@@ -180,15 +201,20 @@ impl Readers {
 
     /// Closes the idle connections.
     pub(crate) fn close(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

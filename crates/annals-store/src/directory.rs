@@ -20,18 +20,35 @@ pub(crate) struct Directory {
 impl Directory {
     /// Makes the directory if there is none, and locks it.
     pub(crate) fn lock(path: &Path) -> Result<Directory, StoreError> {
-        at(path, fs::DirBuilder::new().recursive(true).mode(0o700).create(path))?;
+        at(
+            path,
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path),
+        )?;
         let lock_path = path.join("lock");
         let lock = at(
             &lock_path,
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path),
+            OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&lock_path),
         )?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
-            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.to_owned() }),
-            Err(fs::TryLockError::Error(source)) => {
-                Err(StoreError::File { path: lock_path, source })
-            }
+            Ok(()) => Ok(Directory {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(fs::TryLockError::WouldBlock) => Err(StoreError::Locked {
+                path: path.to_owned(),
+            }),
+            Err(fs::TryLockError::Error(source)) => Err(StoreError::File {
+                path: lock_path,
+                source,
+            }),
         }
     }
 
@@ -51,15 +68,29 @@ impl Directory {
             }
             Err(_) => {}
         }
-        at(&folder, fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder))?;
+        at(
+            &folder,
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder),
+        )?;
         let mut secret = Zeroizing::new([0u8; 32]);
         getrandom::fill(&mut secret[..]).map_err(|_| StoreError::Random)?;
         let unfinished = folder.join("signing.key.new");
         let mut file = at(
             &unfinished,
-            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished),
+            OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&unfinished),
         )?;
-        at(&unfinished, file.write_all(&secret[..]).and_then(|()| file.sync_all()))?;
+        at(
+            &unfinished,
+            file.write_all(&secret[..]).and_then(|()| file.sync_all()),
+        )?;
         at(&path, fs::rename(&unfinished, &path))?;
         // The name is durable only when the folder is, and the folder's when its parent is.
         sync_folder(&folder)?;
@@ -103,5 +134,8 @@ fn sync_folder(path: &Path) -> Result<(), StoreError> {
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, StoreError> {
-    result.map_err(|source| StoreError::File { path: path.to_owned(), source })
+    result.map_err(|source| StoreError::File {
+        path: path.to_owned(),
+        source,
+    })
 }

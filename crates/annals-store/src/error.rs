@@ -26,7 +26,9 @@ pub enum StoreError {
     #[error("the database failed")]
     Database(#[from] rusqlite::Error),
     /// The directory was written by a later version.
-    #[error("this data was written by a later version of Annals (it has migration {found}; this one knows {known})")]
+    #[error(
+        "this data was written by a later version of Annals (it has migration {found}; this one knows {known})"
+    )]
     Newer {
         /// The last migration in the directory.
         found: u32,

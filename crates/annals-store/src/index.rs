@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::journal::to_usize;
+
 /// When the map is turned into a run.
 const MAP_MAX: usize = 1 << 16;
 
@@ -66,7 +68,12 @@ impl Index {
     pub(crate) fn groups(&self, print: u64, found: &mut Vec<u32>) {
         found.extend(self.fresh.get(&print));
         if !self.again.is_empty() {
-            found.extend(self.again.iter().filter(|(p, _)| *p == print).map(|(_, group)| *group));
+            found.extend(
+                self.again
+                    .iter()
+                    .filter(|(p, _)| *p == print)
+                    .map(|(_, group)| *group),
+            );
         }
         for run in &self.runs {
             let mut at = run.first_at_least(print);
@@ -97,7 +104,10 @@ impl Index {
 impl Run {
     fn merge(a: &Run, b: &Run) -> Run {
         let length = a.prints.len() + b.prints.len();
-        let mut merged = Run { prints: Vec::with_capacity(length), groups: Vec::with_capacity(length) };
+        let mut merged = Run {
+            prints: Vec::with_capacity(length),
+            groups: Vec::with_capacity(length),
+        };
         let (mut i, mut j) = (0, 0);
         while i < a.prints.len() || j < b.prints.len() {
             let from_a = match (a.prints.get(i), b.prints.get(j)) {
@@ -116,7 +126,7 @@ impl Run {
     /// spread, so the place can be guessed: a look-up touches memory once or twice, not twenty times.
     fn first_at_least(&self, print: u64) -> usize {
         let length = self.prints.len();
-        let guess = ((u128::from(print) * length as u128) >> 64) as usize;
+        let guess = to_usize((u128::from(print) * length as u128) >> 64);
         // Gallop from the guess to a window that holds the answer.
         let (mut low, mut high) = (guess, guess);
         let mut step = 8;
@@ -145,7 +155,11 @@ pub(crate) struct Expiring {
 impl Expiring {
     /// Entries are kept for at least `seconds` of uptime.
     pub(crate) fn new(seconds: u64) -> Expiring {
-        Expiring { stretches: Vec::new(), stretch: (seconds / 24).max(1), seconds }
+        Expiring {
+            stretches: Vec::new(),
+            stretch: (seconds / 24).max(1),
+            seconds,
+        }
     }
 
     /// Notes that `print` was used in `group` at `uptime` seconds.
@@ -163,23 +177,31 @@ impl Expiring {
 
     /// As [`Index::groups`].
     pub(crate) fn groups(&self, print: u64, found: &mut Vec<u32>) {
-        self.stretches.iter().rev().for_each(|(_, index)| index.groups(print, found));
+        self.stretches
+            .iter()
+            .rev()
+            .for_each(|(_, index)| index.groups(print, found));
     }
 
     /// Forgets the stretches that ended more than the set time before `uptime`.
     pub(crate) fn expire(&mut self, uptime: u64) {
         let (stretch, seconds) = (self.stretch, self.seconds);
-        self.stretches.retain(|(nth, _)| (nth + 1) * stretch + seconds > uptime);
+        self.stretches
+            .retain(|(nth, _)| (nth + 1) * stretch + seconds > uptime);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::to_u32;
 
     /// Spread like a hash, and the same every time.
     fn print(n: u64) -> u64 {
-        (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).wrapping_mul(0xd6e8_feb8_6659_fd93)
+        (n + 1)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(17)
+            .wrapping_mul(0xd6e8_feb8_6659_fd93)
     }
 
     fn groups(index: &Index, print: u64) -> Vec<u32> {
@@ -194,11 +216,11 @@ mod tests {
         let mut index = Index::default();
         let count = 5 * MAP_MAX as u64 / 2;
         for n in 0..count {
-            index.insert(print(n), (n / 100) as u32);
+            index.insert(print(n), to_u32(n / 100));
         }
         assert!(!index.runs.is_empty() && !index.fresh.is_empty());
         for n in (0..count).step_by(7) {
-            assert_eq!(groups(&index, print(n)), [(n / 100) as u32]);
+            assert_eq!(groups(&index, print(n)), [to_u32(n / 100)]);
             assert!(groups(&index, print(n) ^ 1).is_empty());
         }
         assert!(groups(&index, 0).is_empty());

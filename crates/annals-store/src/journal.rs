@@ -4,5 +4,6 @@ mod bytes;
 mod frame;
 mod header;
 
+pub(crate) use bytes::{to_u32, to_usize};
 pub(crate) use frame::{Compressor, Framed, Frames, open_frame, rows_in_piece};
 pub(crate) use header::{FrameSize, Growth, Header, KeyUse, Part, Piece, seeds_at, tiles_at};

@@ -35,11 +35,11 @@ mod writer;
 pub use append::{Append, Appended, Idempotency, Item, Receipt};
 pub use check::{CheckProblem, CheckProgress, CheckReport, check};
 pub use control::{
-    Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement, Export,
-    ExportSelection, Grant, HANDOFF_SECONDS, Intent, InvalidField, Key, LINK_SECONDS, Link,
+    Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement,
+    Export, ExportSelection, Grant, HANDOFF_SECONDS, Intent, InvalidField, Key, LINK_SECONDS, Link,
     ListOrder, ListQuery, MetadataUpdate, NewDomain, NewExport, NewKey, NewLink, NewOrganization,
     Organization, OrganizationUpdate, OrganizationsQuery, Page, PendingRetention, PortalUser,
-    RETENTION_DAYS_DEFAULT, Reach, Redeemed, RedeemRefusal, Retention, Role, SESSION_IDLE_SECONDS,
+    RETENTION_DAYS_DEFAULT, Reach, RedeemRefusal, Redeemed, Retention, Role, SESSION_IDLE_SECONDS,
     SESSION_SECONDS, SchemaVersion, Scopes, Secret, Session,
 };
 pub use error::{AppendError, StoreError};

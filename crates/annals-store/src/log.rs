@@ -51,7 +51,10 @@ impl Log {
 
     /// How many entries are committed.
     pub fn size(&self) -> u64 {
-        self.blocks().recent.log(self.slot).map_or(0, |log| read(&log).size)
+        self.blocks()
+            .recent
+            .log(self.slot)
+            .map_or(0, |log| read(&log).size)
     }
 
     /// When the newest entry was recorded; `None` while there is none.
@@ -81,7 +84,9 @@ impl Log {
     fn submit(&self, append: Append) -> Result<Submitted, AppendError> {
         let shared = self.store.shared();
         if append.drafts.is_empty() || append.drafts.len() > BATCH_EVENTS {
-            return Err(AppendError::Size { limit: BATCH_EVENTS });
+            return Err(AppendError::Size {
+                limit: BATCH_EVENTS,
+            });
         }
         if shared.has_stopped() {
             return Err(AppendError::Stopped);
@@ -89,7 +94,13 @@ impl Log {
         if shared.full.load(Ordering::SeqCst) && !append.internal {
             return Err(AppendError::DiskFull);
         }
-        let Append { drafts, recorded_by, idempotency, internal, receipt } = append;
+        let Append {
+            drafts,
+            recorded_by,
+            idempotency,
+            internal,
+            receipt,
+        } = append;
         let blocks = &shared.blocks;
         let mut batch = Batch::new(
             blocks,
@@ -105,12 +116,19 @@ impl Log {
         batch.check(blocks, committed)?;
         batch.fold_repeats();
         if batch.fresh.is_empty() {
-            let receipt = receipt.then(|| shared.receipt(self.slot, &self.name)).flatten();
+            let receipt = receipt
+                .then(|| shared.receipt(self.slot, &self.name))
+                .flatten();
             return Ok(Submitted::Known(batch.answer(receipt)));
         }
         let (sender, receiver) = oneshot::channel();
         let reply = Reply::Append(sender);
-        let submission = Submission { batches: vec![batch], internal, reply, attempts: 0 };
+        let submission = Submission {
+            batches: vec![batch],
+            internal,
+            reply,
+            attempts: 0,
+        };
         match shared.queue.push(submission) {
             Ok(()) => Ok(Submitted::Waiting(receiver)),
             Err((Refused::Busy, _)) => Err(AppendError::Busy),
@@ -199,7 +217,9 @@ impl Log {
     /// # Errors
     /// As [`Log::search`].
     pub fn entry(&self, position: u64) -> Result<Option<String>, StoreError> {
-        let Some(row) = self.row(position)? else { return Ok(None) };
+        let Some(row) = self.row(position)? else {
+            return Ok(None);
+        };
         crate::tree::entry(self.blocks(), self.slot, &self.name, &row).map(Some)
     }
 
@@ -237,14 +257,19 @@ impl Log {
         let note = self.note_at(size)?;
         let failed = |error: WriteError| match error {
             WriteError::Io(error) => StoreError::Output(error),
-            error => StoreError::Damaged { place: format!("log {}", self.slot), what: error.to_string() },
+            error => StoreError::Damaged {
+                place: format!("log {}", self.slot),
+                what: error.to_string(),
+            },
         };
-        let mut file = ProofWriter::new(out, self.verifying_key()?, positions.clone()).map_err(failed)?;
+        let mut file =
+            ProofWriter::new(out, self.verifying_key()?, positions.clone()).map_err(failed)?;
         let mut salts = Salts::default();
         for row in self.scan(positions, Order::Asc) {
             let row = row?;
             let salt = salts.of(self.blocks(), self.slot, row.position)?;
-            file.event_without(&row, &salt, |k| blank(&row, usize::from(k))).map_err(failed)?;
+            file.event_without(&row, &salt, |k| blank(&row, usize::from(k)))
+                .map_err(failed)?;
         }
         file.finish(&note, &proof).map_err(failed)?;
         Ok(())
@@ -252,7 +277,9 @@ impl Log {
 
     /// The public key of this log in the text form of signed notes.
     pub fn verifier_key(&self) -> String {
-        self.verifying_key().map(|key| key.to_string()).unwrap_or_default()
+        self.verifying_key()
+            .map(|key| key.to_string())
+            .unwrap_or_default()
     }
 
     fn verifying_key(&self) -> Result<VerifyingKey, StoreError> {

@@ -28,7 +28,10 @@ pub(crate) type Make<T> = Box<dyn FnOnce() -> T + Send>;
 impl<T, E> Pending<T, E> {
     /// An answer that is known at once.
     pub(crate) fn ready(result: Result<T, E>, stopped: fn() -> E) -> Pending<T, E> {
-        Pending { state: State::Ready(Some(result)), stopped }
+        Pending {
+            state: State::Ready(Some(result)),
+            stopped,
+        }
     }
 
     /// An answer that arrives by `receiver`; `stopped` is the error if nobody is left to send it.
@@ -36,7 +39,10 @@ impl<T, E> Pending<T, E> {
         receiver: oneshot::Receiver<Result<T, E>>,
         stopped: fn() -> E,
     ) -> Pending<T, E> {
-        Pending { state: State::Waiting(receiver), stopped }
+        Pending {
+            state: State::Waiting(receiver),
+            stopped,
+        }
     }
 
     /// As [`Pending::waiting`], for an answer that is not made until it is received.
@@ -44,7 +50,10 @@ impl<T, E> Pending<T, E> {
         receiver: oneshot::Receiver<Result<Make<T>, E>>,
         stopped: fn() -> E,
     ) -> Pending<T, E> {
-        Pending { state: State::Making(receiver), stopped }
+        Pending {
+            state: State::Making(receiver),
+            stopped,
+        }
     }
 
     /// Blocks this thread until the answer is there. Not for async code, which awaits instead.
@@ -54,9 +63,9 @@ impl<T, E> Pending<T, E> {
     pub fn wait(self) -> Result<T, E> {
         match self.state {
             State::Ready(result) => result.unwrap_or_else(|| Err((self.stopped)())),
-            State::Waiting(receiver) => {
-                receiver.blocking_recv().unwrap_or_else(|_| Err((self.stopped)()))
-            }
+            State::Waiting(receiver) => receiver
+                .blocking_recv()
+                .unwrap_or_else(|_| Err((self.stopped)())),
             State::Making(receiver) => match receiver.blocking_recv() {
                 Ok(received) => received.map(|make| make()),
                 Err(_) => Err((self.stopped)()),
@@ -77,10 +86,14 @@ impl<T: Unpin, E: Unpin> Future for Pending<T, E> {
             State::Waiting(receiver) => Pin::new(receiver)
                 .poll(context)
                 .map(|received| received.unwrap_or_else(|_| Err((this.stopped)()))),
-            State::Making(receiver) => Pin::new(receiver).poll(context).map(|received| match received {
-                Ok(received) => received.map(|make| make()),
-                Err(_) => Err((this.stopped)()),
-            }),
+            State::Making(receiver) => {
+                Pin::new(receiver)
+                    .poll(context)
+                    .map(|received| match received {
+                        Ok(received) => received.map(|make| make()),
+                        Err(_) => Err((this.stopped)()),
+                    })
+            }
         }
     }
 }

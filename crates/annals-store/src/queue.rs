@@ -62,7 +62,10 @@ pub(crate) enum Work {
 
 impl Queue {
     pub(crate) fn new() -> Queue {
-        Queue { waiting: Mutex::default(), wake: Condvar::new() }
+        Queue {
+            waiting: Mutex::default(),
+            wake: Condvar::new(),
+        }
     }
 
     /// Takes a submission into the queue, unless it is full.
@@ -130,7 +133,10 @@ impl Queue {
             if waiting.closed && after.is_none() {
                 return (Work::Closed, finished);
             }
-            waiting = self.wake.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = self
+                .wake
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -141,9 +147,8 @@ impl Queue {
 
 impl Waiting {
     fn is_full_for(&self, slot: Slot, events: usize, bytes: usize) -> bool {
-        let full = |events, bytes, share| {
-            events > WAITING_EVENTS / share || bytes > WAITING_BYTES / share
-        };
+        let full =
+            |events, bytes, share| events > WAITING_EVENTS / share || bytes > WAITING_BYTES / share;
         if self.events == 0 {
             return false;
         }
@@ -175,13 +180,20 @@ impl Waiting {
             group.extend(self.returned.pop_front());
         }
         while let Some(slot) = self.turns.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&slot) else { continue };
-            let fits = lane.submissions.front().is_some_and(|next| has_room(&group, events, bytes, next));
+            let Some(lane) = self.lanes.get_mut(&slot) else {
+                continue;
+            };
+            let fits = lane
+                .submissions
+                .front()
+                .is_some_and(|next| has_room(&group, events, bytes, next));
             if !fits {
                 self.turns.push_front(slot);
                 break;
             }
-            let Some(next) = lane.submissions.pop_front() else { continue };
+            let Some(next) = lane.submissions.pop_front() else {
+                continue;
+            };
             let (next_events, next_bytes) = (next.events(), next.bytes());
             events += next_events;
             bytes += next_bytes;

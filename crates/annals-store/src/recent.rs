@@ -82,7 +82,12 @@ impl LogState {
         {
             return Err("the tables of the log contradict each other");
         }
-        let mut log = LogState { size, recorded_at, frontier, ..LogState::default() };
+        let mut log = LogState {
+            size,
+            recorded_at,
+            frontier,
+            ..LogState::default()
+        };
         for (seed, hash) in tiles {
             log.seeds.push(seed);
             if let Some(hash) = hash {
@@ -113,7 +118,9 @@ impl LogState {
             }
             let nodes = &mut self.levels[level];
             nodes.push(hash);
-            let [.., left, right] = nodes.as_slice() else { return };
+            let [.., left, right] = nodes.as_slice() else {
+                return;
+            };
             if nodes.len() % 2 == 1 {
                 return;
             }
@@ -124,12 +131,16 @@ impl LogState {
 
     /// The index in `spans` of the one that holds `position`.
     pub(crate) fn span_of(&self, position: u64) -> Option<usize> {
-        self.spans.partition_point(|span| span.first <= position).checked_sub(1)
+        self.spans
+            .partition_point(|span| span.first <= position)
+            .checked_sub(1)
     }
 
     /// Where the span with this index ends.
     pub(crate) fn span_end(&self, index: usize) -> u64 {
-        self.spans.get(index + 1).map_or(self.size, |next| next.first)
+        self.spans
+            .get(index + 1)
+            .map_or(self.size, |next| next.first)
     }
 
     pub(crate) fn grow(&mut self, part: &Part) -> Result<(), &'static str> {
@@ -200,7 +211,8 @@ impl Recent {
             };
             let mut log = write(&log);
             if !in_tables {
-                log.grow(part).map_err(|what| damaged(group, part.slot, part.first, what))?;
+                log.grow(part)
+                    .map_err(|what| damaged(group, part.slot, part.first, what))?;
             } else if part.end() > log.size {
                 let what = "the tables are behind the journal";
                 return Err(damaged(group, part.slot, part.first, what));

@@ -92,7 +92,13 @@ pub struct Rows {
 impl Rows {
     pub(crate) fn new(log: Log, filter: Filter, positions: Range<u64>, order: Order) -> Rows {
         let left = possible(&filter, positions.start, positions.end.min(log.size()));
-        Rows { log, filter, left, order, ready: Vec::new() }
+        Rows {
+            log,
+            filter,
+            left,
+            order,
+            ready: Vec::new(),
+        }
     }
 
     /// Reads on by one block. `None` at the end.
@@ -112,10 +118,17 @@ impl Rows {
             }
         };
         if let (Some(first), Some(last)) = (block.rows.first(), block.rows.last()) {
-            leave_behind(&mut self.left, self.order, first.position, last.position + 1);
+            leave_behind(
+                &mut self.left,
+                self.order,
+                first.position,
+                last.position + 1,
+            );
         }
         if !self.filter.is_everything() {
-            block.rows.retain(|row| self.filter.matches(row, Catalogue::builtin()));
+            block
+                .rows
+                .retain(|row| self.filter.matches(row, Catalogue::builtin()));
         }
         if self.order == Order::Asc {
             block.rows.reverse();
@@ -171,17 +184,29 @@ fn overlaps(stretch: &Stretch, filter: &Filter) -> bool {
 pub(crate) fn search(log: &Log, search: &Search) -> Result<Found, StoreError> {
     let as_of = search.as_of.unwrap_or(u64::MAX).min(log.size());
     let filter = &search.filter;
-    let in_time = || search.deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let in_time = || {
+        search
+            .deadline
+            .is_none_or(|deadline| Instant::now() < deadline)
+    };
     let matching = possible(filter, 0, as_of);
     let after = match (search.after, search.order) {
         (None, _) => matching.clone(),
         (Some(after), Order::Desc) => matching.start..matching.end.min(after).max(matching.start),
         (Some(after), Order::Asc) => {
-            matching.start.max(after.saturating_add(1)).min(matching.end)..matching.end
+            matching
+                .start
+                .max(after.saturating_add(1))
+                .min(matching.end)..matching.end
         }
     };
-    let mut found =
-        Found { rows: Vec::new(), as_of, more: false, count: Count::AtLeast(0), partial: None };
+    let mut found = Found {
+        rows: Vec::new(),
+        as_of,
+        more: false,
+        count: Count::AtLeast(0),
+        partial: None,
+    };
 
     // The page itself, and one row more to know whether there is more.
     let mut rows = Rows::new(log.clone(), filter.clone(), after, search.order);
@@ -233,7 +258,9 @@ fn count(
         if !in_time() && !rows.reached().is_empty() {
             return Ok(Count::AtLeast(matches));
         }
-        let Some(result) = rows.read_on() else { return Ok(Count::Exact(matches)) };
+        let Some(result) = rows.read_on() else {
+            return Ok(Count::Exact(matches));
+        };
         result?;
         matches += std::mem::take(&mut rows.ready).len() as u64;
         if matches > limit {

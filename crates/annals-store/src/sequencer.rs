@@ -64,12 +64,17 @@ impl Window {
 
     /// Whether something with this print came after group `checked`.
     fn is_newer(&self, print: u64, checked: u32) -> bool {
-        let newer = |seen: &ByFingerprint<u32>| seen.get(&print).is_some_and(|group| *group > checked);
+        let newer =
+            |seen: &ByFingerprint<u32>| seen.get(&print).is_some_and(|group| *group > checked);
         newer(&self.now) || newer(&self.before)
     }
 
     fn reset(&mut self, from: u32) {
-        *self = Window { complete_from: from, next_complete_from: from, ..Window::default() };
+        *self = Window {
+            complete_from: from,
+            next_complete_from: from,
+            ..Window::default()
+        };
     }
 }
 
@@ -182,7 +187,10 @@ impl Sequencer {
             let out_of_date = batch.checked + 1 < self.window.complete_from;
             let newer = |print| self.window.is_newer(print, batch.checked);
             let hit = batch.key.is_some_and(|key| newer(key.print))
-                || batch.fresh.iter().any(|fresh| fresh.draft.given_id && newer(fresh.print));
+                || batch
+                    .fresh
+                    .iter()
+                    .any(|fresh| fresh.draft.given_id && newer(fresh.print));
             if !out_of_date && !hit {
                 continue;
             }
@@ -203,7 +211,10 @@ impl Sequencer {
         submission.batches.iter().any(|batch| {
             let newer = |print| self.window.is_newer(print, batch.checked);
             batch.key.is_some_and(|key| newer(key.print))
-                || batch.fresh.iter().any(|fresh| fresh.draft.given_id && newer(fresh.print))
+                || batch
+                    .fresh
+                    .iter()
+                    .any(|fresh| fresh.draft.given_id && newer(fresh.print))
         })
     }
 
@@ -213,14 +224,19 @@ impl Sequencer {
             return true;
         }
         if self.shared.has_stopped() {
-            submissions.into_iter().for_each(|submission| submission.fail(AppendError::Stopped));
+            submissions
+                .into_iter()
+                .for_each(|submission| submission.fail(AppendError::Stopped));
             return true;
         }
         let formed = match self.form(submissions) {
             Ok(formed) => formed,
             Err((error, submissions)) => {
-                self.shared.fatal(&format!("a group cannot be formed: {error}"));
-                submissions.into_iter().for_each(|submission| submission.fail(AppendError::Stopped));
+                self.shared
+                    .fatal(&format!("a group cannot be formed: {error}"));
+                submissions
+                    .into_iter()
+                    .for_each(|submission| submission.fail(AppendError::Stopped));
                 return true;
             }
         };
@@ -252,4 +268,3 @@ impl Sequencer {
         }
     }
 }
-

@@ -48,7 +48,10 @@ impl Shared {
         if self.stopped.swap(true, Ordering::SeqCst) {
             return;
         }
-        tracing::error!(reason, "the store has stopped; only a restart can tell what is on the disk");
+        tracing::error!(
+            reason,
+            "the store has stopped; only a restart can tell what is on the disk"
+        );
         self.queue.close();
         (self.on_fatal)(reason);
     }
@@ -69,7 +72,9 @@ impl Shared {
                     if let Some(batch) = submission.batches.into_iter().next() {
                         let receipt = if batch.receipt {
                             let receipt = receipts.entry(batch.slot);
-                            receipt.or_insert_with(|| self.receipt(batch.slot, &batch.log)).clone()
+                            receipt
+                                .or_insert_with(|| self.receipt(batch.slot, &batch.log))
+                                .clone()
                         } else {
                             None
                         };
@@ -87,6 +92,10 @@ impl Shared {
         let log = read(&log);
         let checkpoint = Checkpoint::new(name, log.size, log.frontier.root()).ok()?;
         let key = self.signing_key.clone();
-        Some(Receipt(Arc::new(ReceiptInner { checkpoint, key, note: OnceLock::new() })))
+        Some(Receipt(Arc::new(ReceiptInner {
+            checkpoint,
+            key,
+            note: OnceLock::new(),
+        })))
     }
 }

@@ -13,7 +13,7 @@ use crate::blocks::Blocks;
 use crate::control::Control;
 use crate::database::{self, Location, Readers, hex, meta, set_meta};
 use crate::directory::Directory;
-use crate::journal::Header;
+use crate::journal::{Header, to_u32};
 use crate::queue::Queue;
 use crate::recent::{LogState, Recent, damaged};
 use crate::shared::Shared;
@@ -46,7 +46,7 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
     let installation = installation(&mut connection, options)?;
     let control = Control::load(&connection, options.clock.clone(), installation.slot_start)?;
     let recent = Recent::new(installation.salt, options.idempotency_seconds);
-    let applied = number(&connection, "applied_through")? as u32;
+    let applied = to_u32(number(&connection, "applied_through")?);
     restore_logs(&connection, &recent)?;
     let replayed = replay(&connection, &recent, applied)?;
     let uptime_before = replayed.uptime.max(number(&connection, "uptime")?);
@@ -86,19 +86,28 @@ struct Installation {
     salt: [u8; 16],
 }
 
-fn installation(connection: &mut Connection, options: &Options) -> Result<Installation, StoreError> {
+fn installation(
+    connection: &mut Connection,
+    options: &Options,
+) -> Result<Installation, StoreError> {
     if meta(connection, "origin")?.is_none() {
         let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|_| StoreError::Random);
         let (mut id, mut salt, mut start) = ([0; 8], [0; 16], [0; 4]);
         random(&mut id)?;
         random(&mut salt)?;
         random(&mut start)?;
-        let origin =
-            options.origin.clone().unwrap_or_else(|| format!("annals.invalid/{}", hex(&id)));
+        let origin = options
+            .origin
+            .clone()
+            .unwrap_or_else(|| format!("annals.invalid/{}", hex(&id)));
         let slot_start = SLOT_START + u32::from_be_bytes(start) % 1_000_000;
         let transaction = connection.transaction()?;
         set_meta(&transaction, "origin", origin.as_bytes())?;
-        set_meta(&transaction, "slot_start", &u64::from(slot_start).to_be_bytes())?;
+        set_meta(
+            &transaction,
+            "slot_start",
+            &u64::from(slot_start).to_be_bytes(),
+        )?;
         set_meta(&transaction, "salt", &salt)?;
         transaction.commit()?;
     }
@@ -112,14 +121,20 @@ fn installation(connection: &mut Connection, options: &Options) -> Result<Instal
     let salt = meta(connection, "salt")?
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| broken("salt"))?;
-    let slot_start = u32::try_from(number(connection, "slot_start")?)
-        .map_err(|_| broken("slot_start"))?;
-    Ok(Installation { origin, slot_start, salt })
+    let slot_start =
+        u32::try_from(number(connection, "slot_start")?).map_err(|_| broken("slot_start"))?;
+    Ok(Installation {
+        origin,
+        slot_start,
+        salt,
+    })
 }
 
 fn number(connection: &Connection, name: &str) -> Result<u64, StoreError> {
     let bytes = meta(connection, name)?;
-    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+    Ok(bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, u64::from_be_bytes))
 }
 
 /// Takes sizes, frontiers, seeds and tile hashes from the tables.
@@ -156,25 +171,42 @@ struct Replayed {
 
 /// Applies every group of the journal: those after `applied` wholly, of the others the directory.
 fn replay(connection: &Connection, recent: &Recent, applied: u32) -> Result<Replayed, StoreError> {
-    let mut replayed = Replayed { committed: 0, uptime: 0, dirty: BTreeSet::new() };
-    let mut groups = connection.prepare("select group_id, header from journal order by group_id")?;
+    let mut replayed = Replayed {
+        committed: 0,
+        uptime: 0,
+        dirty: BTreeSet::new(),
+    };
+    let mut groups =
+        connection.prepare("select group_id, header from journal order by group_id")?;
     let mut rows = groups.query([])?;
     while let Some(row) = rows.next()? {
         let group: u32 = row.get(0)?;
         if group != replayed.committed + 1 {
-            return Err(damaged(replayed.committed + 1, 0, 0, "the group is missing"));
+            return Err(damaged(
+                replayed.committed + 1,
+                0,
+                0,
+                "the group is missing",
+            ));
         }
         let header = Header::decode(row.get_ref(1)?.as_blob().unwrap_or_default())
             .map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
         recent.apply(group, &header, group <= applied)?;
         if group > applied {
-            replayed.dirty.extend(header.parts.iter().map(|part| part.slot));
+            replayed
+                .dirty
+                .extend(header.parts.iter().map(|part| part.slot));
         }
         replayed.committed = group;
         replayed.uptime = replayed.uptime.max(header.uptime);
     }
     if replayed.committed < applied {
-        return Err(damaged(applied, 0, 0, "the tables are ahead of the journal"));
+        return Err(damaged(
+            applied,
+            0,
+            0,
+            "the tables are ahead of the journal",
+        ));
     }
     Ok(replayed)
 }

@@ -59,7 +59,10 @@ impl Store {
         // No room for a job in between: the sequencer goes on waiting for more while the writer works.
         let (to_writer, jobs) = sync_channel(0);
         let writer = Writer::new(started, &options);
-        let spawn_failed = |source| StoreError::File { path: dir.to_owned(), source };
+        let spawn_failed = |source| StoreError::File {
+            path: dir.to_owned(),
+            source,
+        };
         let sequencer = Sequencer::new(shared.clone(), to_writer).map_err(spawn_failed)?;
         let writer = thread::Builder::new()
             .name("annals-writer".to_owned())
@@ -70,7 +73,11 @@ impl Store {
             .spawn(move || sequencer.run())
             .map_err(spawn_failed)?;
         let threads = Mutex::new(Some(Threads { sequencer, writer }));
-        Ok(Store(Arc::new(Inner { shared, control, threads })))
+        Ok(Store(Arc::new(Inner {
+            shared,
+            control,
+            threads,
+        })))
     }
 
     /// Finishes what is waiting, writes down what a quick start needs, and lets go of the directory.
@@ -124,7 +131,12 @@ impl Store {
     /// The log in a slot. Only for control code, which has looked the workspace up.
     pub(crate) fn log_at(&self, slot: Slot, id: &str) -> Log {
         let name = format!("{}/w/{slot}", self.origin());
-        Log { store: self.clone(), slot, id: id.into(), name: name.into() }
+        Log {
+            store: self.clone(),
+            slot,
+            id: id.into(),
+            name: name.into(),
+        }
     }
 
     /// Changes control data and records the change: both commit in one transaction.
@@ -159,7 +171,12 @@ impl Store {
             .collect();
         batches.sort_by_key(|batch| batch.slot);
         let reply = Reply::Change(Box::new(change));
-        let submission = Submission { batches, internal: true, reply, attempts: 0 };
+        let submission = Submission {
+            batches,
+            internal: true,
+            reply,
+            attempts: 0,
+        };
         if let Err((refused, submission)) = shared.queue.push(submission) {
             submission.fail(match refused {
                 Refused::Busy => AppendError::Busy,
@@ -189,15 +206,23 @@ impl Store {
 impl Inner {
     fn close(&self) -> Result<(), StoreError> {
         self.shared.queue.close();
-        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(threads) = threads else { return Ok(()) };
+        let threads = self
+            .threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(threads) = threads else {
+            return Ok(());
+        };
         // The last clone may have been held by something that the writer itself drops.
         if threads.writer.thread().id() == thread::current().id() {
             return Ok(());
         }
         let sequenced = threads.sequencer.join();
         let written = threads.writer.join();
-        self.shared.stopped.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.shared
+            .stopped
+            .store(true, std::sync::atomic::Ordering::SeqCst);
         match (sequenced, written) {
             (Ok(()), Ok(result)) => result,
             _ => Err(StoreError::Stopped),

@@ -147,7 +147,11 @@ impl Batch {
         let key = idempotency.map(|idempotency| {
             let key = blocks.recent.salted(&idempotency.key_hash);
             let body = blocks.recent.salted(&idempotency.body_hash);
-            Key { key, body, print: key_print(slot, &key) }
+            Key {
+                key,
+                body,
+                print: key_print(slot, &key),
+            }
         });
         let plan = (0..drafts.len()).map(Planned::Fresh).collect();
         let mut rows = Vec::with_capacity(512 * drafts.len());
@@ -157,7 +161,11 @@ impl Batch {
                 let begin = rows.len();
                 draft.encode(&mut rows);
                 let print = blocks.recent.id_print(slot, &draft.skeleton.id);
-                Fresh { draft, row: begin..rows.len(), print }
+                Fresh {
+                    draft,
+                    row: begin..rows.len(),
+                    print,
+                }
             })
             .collect();
         Batch {
@@ -182,7 +190,13 @@ impl Batch {
 
     /// Takes out what comes twice within the batch itself.
     pub(crate) fn fold_repeats(&mut self) {
-        if self.fresh.iter().filter(|fresh| fresh.draft.given_id).count() < 2 {
+        if self
+            .fresh
+            .iter()
+            .filter(|fresh| fresh.draft.given_id)
+            .count()
+            < 2
+        {
             return;
         }
         let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -201,7 +215,9 @@ impl Batch {
                 let fate = if again.same_event(before) {
                     Planned::Same(first)
                 } else {
-                    Planned::Known(Item::Conflict { id: again.skeleton.id.clone() })
+                    Planned::Known(Item::Conflict {
+                        id: again.skeleton.id.clone(),
+                    })
                 };
                 (n, fate)
             })
@@ -220,13 +236,20 @@ impl Batch {
                 continue;
             }
             let id = &fresh.draft.skeleton.id;
-            let Some(row) = blocks.row_by_id(self.slot, fresh.print, id).map_err(unreadable)? else {
+            let Some(row) = blocks
+                .row_by_id(self.slot, fresh.print, id)
+                .map_err(unreadable)?
+            else {
                 continue;
             };
             let id = id.clone();
             let item = if fresh.draft.same_event(&row.draft) {
                 taken.insert(row.position);
-                Item::Duplicate { position: row.position, id, recorded_at: row.recorded_at }
+                Item::Duplicate {
+                    position: row.position,
+                    id,
+                    recorded_at: row.recorded_at,
+                }
             } else {
                 Item::Conflict { id }
             };
@@ -241,9 +264,18 @@ impl Batch {
                     continue;
                 }
                 let Some(position) = left.next() else { break };
-                let Some(row) = blocks.row(self.slot, position).map_err(unreadable)? else { break };
+                let Some(row) = blocks.row(self.slot, position).map_err(unreadable)? else {
+                    break;
+                };
                 let (id, recorded_at) = (row.draft.skeleton.id, row.recorded_at);
-                fates.insert(n, Planned::Known(Item::Duplicate { position, id, recorded_at }));
+                fates.insert(
+                    n,
+                    Planned::Known(Item::Duplicate {
+                        position,
+                        id,
+                        recorded_at,
+                    }),
+                );
             }
         }
         self.settle(fates);
@@ -253,15 +285,21 @@ impl Batch {
 
     /// The positions that the first request with this idempotency key took, if there was one.
     fn replayed(&self, blocks: &Blocks) -> Result<Option<Range<u64>>, AppendError> {
-        let Some(key) = &self.key else { return Ok(None) };
+        let Some(key) = &self.key else {
+            return Ok(None);
+        };
         for group in blocks.recent.groups_of_key(key.print) {
             let header = blocks
                 .header(group)
                 .map_err(|error| AppendError::Unreadable(error.to_string()))?;
-            let used =
-                header.keys.iter().find(|used| used.slot == self.slot && used.key == key.key);
+            let used = header
+                .keys
+                .iter()
+                .find(|used| used.slot == self.slot && used.key == key.key);
             match used {
-                Some(used) if used.body != key.body => return Err(AppendError::IdempotencyMismatch),
+                Some(used) if used.body != key.body => {
+                    return Err(AppendError::IdempotencyMismatch);
+                }
                 Some(used) if part_of(&header, self.slot).is_some() => {
                     return Ok(Some(used.first..used.first + u64::from(used.count)));
                 }
@@ -291,9 +329,17 @@ impl Batch {
                     Some(Planned::Fresh(_)) | None => *planned = Planned::Fresh(renumbered[*n]),
                 },
                 Planned::Same(n) => match fates.get(n) {
-                    Some(Planned::Known(Item::Recorded { position, id, recorded_at })) => {
+                    Some(Planned::Known(Item::Recorded {
+                        position,
+                        id,
+                        recorded_at,
+                    })) => {
                         let (position, id, recorded_at) = (*position, id.clone(), *recorded_at);
-                        *planned = Planned::Known(Item::Duplicate { position, id, recorded_at });
+                        *planned = Planned::Known(Item::Duplicate {
+                            position,
+                            id,
+                            recorded_at,
+                        });
                     }
                     Some(Planned::Known(item)) => *planned = Planned::Known(item.clone()),
                     Some(_) | None => *planned = Planned::Same(renumbered[*n]),
@@ -310,8 +356,11 @@ impl Batch {
     /// What became of the events, once `fresh` is recorded from `first` on.
     pub(crate) fn answer(self, receipt: Option<Receipt>) -> Appended {
         let recorded_at = Timestamp::clamped(self.recorded_at);
-        let mut ids: Vec<String> =
-            self.fresh.into_iter().map(|fresh| fresh.draft.skeleton.id).collect();
+        let mut ids: Vec<String> = self
+            .fresh
+            .into_iter()
+            .map(|fresh| fresh.draft.skeleton.id)
+            .collect();
         let first = self.first;
         // Repeats come after what they repeat, and need its id as well.
         let same: HashMap<usize, String> = self
@@ -329,11 +378,19 @@ impl Batch {
                 Planned::Known(item) => item,
                 Planned::Fresh(n) => {
                     let id = std::mem::take(&mut ids[n]);
-                    Item::Recorded { position: first + n as u64, id, recorded_at }
+                    Item::Recorded {
+                        position: first + n as u64,
+                        id,
+                        recorded_at,
+                    }
                 }
                 Planned::Same(n) => {
                     let id = same.get(&n).cloned().unwrap_or_default();
-                    Item::Duplicate { position: first + n as u64, id, recorded_at }
+                    Item::Duplicate {
+                        position: first + n as u64,
+                        id,
+                        recorded_at,
+                    }
                 }
             })
             .collect();

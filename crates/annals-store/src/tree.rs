@@ -13,6 +13,7 @@ use annals_merkle::{
 };
 
 use crate::blocks::Blocks;
+use crate::journal::to_usize;
 use crate::recent::{damaged, read};
 use crate::{Order, Slot, StoreError};
 
@@ -27,18 +28,30 @@ pub(crate) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub(crate) fn new(blocks: &'a Blocks, slot: Slot, log: &'a str) -> Tree<'a> {
-        Tree { blocks, slot, log, tile: None }
+        Tree {
+            blocks,
+            slot,
+            log,
+            tile: None,
+        }
     }
 
     fn size(&self) -> u64 {
-        self.blocks.recent.log(self.slot).map_or(0, |log| read(&log).size)
+        self.blocks
+            .recent
+            .log(self.slot)
+            .map_or(0, |log| read(&log).size)
     }
 
     /// The root at a size that is committed.
     pub(crate) fn root(&mut self, size: u64) -> Result<Hash, StoreError> {
         let committed = self.size();
         if size > committed {
-            return Err(ProofError::Shrunk { old: size, new: committed }.into());
+            return Err(ProofError::Shrunk {
+                old: size,
+                new: committed,
+            }
+            .into());
         }
         if let Some(log) = self.blocks.recent.log(self.slot) {
             let log = read(&log);
@@ -65,13 +78,20 @@ impl<'a> Tree<'a> {
     pub(crate) fn range(&mut self, range: Range<u64>, size: u64) -> Result<RangeProof, StoreError> {
         self.require(size)?;
         let (left, right) = range_nodes(range.start, range.end, size)?;
-        Ok(RangeProof { left: self.hashes(&left)?, right: self.hashes(&right)? })
+        Ok(RangeProof {
+            left: self.hashes(&left)?,
+            right: self.hashes(&right)?,
+        })
     }
 
     fn require(&self, size: u64) -> Result<(), StoreError> {
         let committed = self.size();
         if size > committed {
-            return Err(ProofError::Shrunk { old: size, new: committed }.into());
+            return Err(ProofError::Shrunk {
+                old: size,
+                new: committed,
+            }
+            .into());
         }
         Ok(())
     }
@@ -88,11 +108,16 @@ impl<'a> Tree<'a> {
             return read(&log).node(node.level, node.index).ok_or_else(missing);
         }
         let tile = node.begin() / TILE;
-        let begin = (node.begin() - tile * TILE) as usize;
-        let end = (node.end() - tile * TILE) as usize;
+        let begin = to_usize(node.begin() - tile * TILE);
+        let end = to_usize(node.end() - tile * TILE);
         let leaves = self.leaves(tile)?;
         let Some(leaves) = leaves.get(begin..end) else {
-            return Err(damaged(0, self.slot, node.begin(), "a node of the tree is missing"));
+            return Err(damaged(
+                0,
+                self.slot,
+                node.begin(),
+                "a node of the tree is missing",
+            ));
         };
         let mut range = CompactRange::new(0);
         range.push_leaves(leaves, &mut |_, _| {});
@@ -109,7 +134,7 @@ impl<'a> Tree<'a> {
         };
         if !known(&self.tile) {
             let seeds = [seed(self.blocks, self.slot, tile * TILE)?];
-            let mut leaves = Vec::with_capacity(TILE as usize);
+            let mut leaves = Vec::with_capacity(to_usize(TILE));
             let mut left = tile * TILE..committed;
             while let Some(stretch) = self.blocks.stretch(self.slot, &left, Order::Asc) {
                 let block = self.blocks.block(self.slot, &stretch, Order::Asc)?;
@@ -155,19 +180,26 @@ fn seed(blocks: &Blocks, slot: Slot, position: u64) -> Result<Seed, StoreError> 
     let seed = blocks
         .recent
         .log(slot)
-        .and_then(|log| read(&log).seeds.get((position / TILE) as usize).copied());
-    seed.map(Seed).ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
+        .and_then(|log| read(&log).seeds.get(to_usize(position / TILE)).copied());
+    seed.map(Seed)
+        .ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
 }
 
 /// The leaf hashes of rows at contiguous positions, with the seeds of the tiles that they lie in.
 pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
-    let Some(first) = rows.first().map(|row| row.position) else { return Vec::new() };
+    let Some(first) = rows.first().map(|row| row.position) else {
+        return Vec::new();
+    };
     let end = first + rows.len() as u64;
     let runs: Vec<SaltRun<'_>> = (first / TILE..)
         .zip(seeds)
         .map(|(tile, seed)| {
             let first = first.max(tile * TILE);
-            SaltRun { seed, first, count: end.min((tile + 1) * TILE).saturating_sub(first) }
+            SaltRun {
+                seed,
+                first,
+                count: end.min((tile + 1) * TILE).saturating_sub(first),
+            }
         })
         .collect();
     let recorded: Vec<Recorded<'_>> = rows
@@ -175,8 +207,17 @@ pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
         .zip(event_salts(&runs))
         .map(|(row, salt)| {
             let (position, recorded_at) = (row.position, row.recorded_at);
-            let place = Place { log, position, recorded_at, recorded_by: &row.recorded_by };
-            Recorded { place, draft: &row.draft, salt }
+            let place = Place {
+                log,
+                position,
+                recorded_at,
+                recorded_by: &row.recorded_by,
+            };
+            Recorded {
+                place,
+                draft: &row.draft,
+                salt,
+            }
         })
         .collect();
     write_entries(&recorded).leaves()

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use crate::control::Control;
 use crate::database::set_meta;
 use crate::directory::Directory;
+use crate::journal::{tiles_at, to_usize};
 use crate::recent::read;
 use crate::sequencer::Formed;
 use crate::shared::Shared;
@@ -121,7 +122,10 @@ impl Writer {
 
     fn commit(&mut self, mut formed: Formed) {
         if self.shared.has_stopped() {
-            formed.submissions.into_iter().for_each(|submission| submission.fail(AppendError::Stopped));
+            formed
+                .submissions
+                .into_iter()
+                .for_each(|submission| submission.fail(AppendError::Stopped));
             return;
         }
         if formed.epoch != self.shared.epoch.load(Ordering::SeqCst) {
@@ -136,14 +140,18 @@ impl Writer {
     }
 
     fn write(&mut self, formed: &mut Formed) -> Result<(), Failure> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         if let Some(group) = formed.group {
             transaction
                 .prepare_cached("insert into journal (group_id, header, body) values (?, ?, ?)")?
                 .execute(params![group, formed.header_bytes, formed.body])?;
         }
         for submission in &mut formed.submissions {
-            let Reply::Change(change) = &mut submission.reply else { continue };
+            let Reply::Change(change) = &mut submission.reply else {
+                continue;
+            };
             let ran = change.run(&transaction);
             // On a full disk SQLite ends the transaction by itself.
             let failure = match (ran, transaction.is_autocommit()) {
@@ -167,20 +175,31 @@ impl Writer {
     }
 
     fn committed(&mut self, formed: Formed) {
-        let Formed { group, header, header_bytes, body, frames, submissions, .. } = formed;
+        let Formed {
+            group,
+            header,
+            header_bytes,
+            body,
+            frames,
+            submissions,
+            ..
+        } = formed;
         if let Some(group) = group {
             self.wal_bytes += header_bytes.len() + body.len() + (16 << 10);
             for (frame, plain) in (0u32..).zip(frames) {
                 self.shared.blocks.keep_frame(group, frame, plain);
             }
             if let Err(error) = self.shared.blocks.recent.apply(group, &header, false) {
-                self.shared.fatal(&format!("a committed group cannot be applied: {error}"));
+                self.shared
+                    .fatal(&format!("a committed group cannot be applied: {error}"));
                 return;
             }
             self.shared.committed.store(group, Ordering::SeqCst);
             self.dirty.extend(header.parts.iter().map(|part| part.slot));
             // What was recorded last is what is read next.
-            self.shared.blocks.keep_header(group, header, header_bytes.len());
+            self.shared
+                .blocks
+                .keep_header(group, header, header_bytes.len());
         }
         self.shared.answer_all(submissions);
         let behind = group.is_some_and(|group| group.saturating_sub(self.applied) >= GROUPS_BEHIND);
@@ -204,7 +223,10 @@ impl Writer {
             Failure::Fatal(reason) => {
                 self.shared.fatal(&reason);
                 let stopped = AppendError::Stopped;
-                formed.submissions.into_iter().for_each(|submission| submission.fail(stopped.clone()));
+                formed
+                    .submissions
+                    .into_iter()
+                    .for_each(|submission| submission.fail(stopped.clone()));
             }
             Failure::Full => {
                 self.disk_is_full();
@@ -212,8 +234,11 @@ impl Writer {
                     .submissions
                     .into_iter()
                     .partition(|submission| submission.may_be_retried(ATTEMPTS));
-                ours.iter_mut().for_each(|submission| submission.attempts += 1);
-                others.into_iter().for_each(|submission| submission.fail(AppendError::DiskFull));
+                ours.iter_mut()
+                    .for_each(|submission| submission.attempts += 1);
+                others
+                    .into_iter()
+                    .for_each(|submission| submission.fail(AppendError::DiskFull));
                 self.shared.queue.give_back(ours);
             }
         }
@@ -232,7 +257,8 @@ impl Writer {
     /// Sets the reserve aside, again or for the first time; if that succeeds, the disk is not full.
     fn look_for_space(&mut self) {
         self.probed = Instant::now();
-        let set_aside = self.limit(self.reserve_bytes) && self.directory.set_aside(self.reserve_bytes);
+        let set_aside =
+            self.limit(self.reserve_bytes) && self.directory.set_aside(self.reserve_bytes);
         if !set_aside {
             self.limit(0);
         }
@@ -243,14 +269,21 @@ impl Writer {
 
     /// Limits the database to what it may take less `spare` bytes. Whether it fits.
     fn limit(&self, spare: u64) -> bool {
-        let Some(max_bytes) = self.max_bytes else { return true };
+        let Some(max_bytes) = self.max_bytes else {
+            return true;
+        };
         let limit = || -> Result<bool, rusqlite::Error> {
-            let number = |pragma| self.connection.pragma_query_value(None, pragma, |row| row.get(0));
+            let number = |pragma| {
+                self.connection
+                    .pragma_query_value(None, pragma, |row| row.get(0))
+            };
             let page_size: u64 = number("page_size")?;
             let wanted = max_bytes.saturating_sub(spare) / page_size;
-            let set: u64 = self
-                .connection
-                .query_row(&format!("pragma max_page_count = {wanted}"), [], |row| row.get(0))?;
+            let set: u64 = self.connection.query_row(
+                &format!("pragma max_page_count = {wanted}"),
+                [],
+                |row| row.get(0),
+            )?;
             // SQLite does not go below what is there.
             Ok(set <= wanted)
         };
@@ -292,7 +325,9 @@ impl Writer {
     /// need not work them out. What is written follows from the journal; nothing depends on when.
     fn bring_tables_up_to_date(&mut self, closing: bool) -> Result<(), StoreError> {
         let committed = self.shared.committed.load(Ordering::SeqCst);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         self.control.flush(&transaction, closing)?;
         let mut written = Vec::new();
         if committed != self.applied {
@@ -306,16 +341,27 @@ impl Writer {
                  on conflict (slot, tile) do update set hash = excluded.hash",
             )?;
             for slot in &self.dirty {
-                let Some(log) = self.shared.blocks.recent.log(*slot) else { continue };
+                let Some(log) = self.shared.blocks.recent.log(*slot) else {
+                    continue;
+                };
                 let log = read(&log);
-                put_log.execute(params![slot, log.size, log.recorded_at, log.frontier.encode()])?;
+                put_log.execute(params![
+                    slot,
+                    log.size,
+                    log.recorded_at,
+                    log.frontier.encode()
+                ])?;
                 for tile in log.tiles_written..log.seeds.len() as u64 {
-                    let seed = log.seeds[tile as usize];
+                    let seed = log.seeds[to_usize(tile)];
                     put_tile.execute(params![slot, tile, seed, log.tile(tile)])?;
                 }
-                written.push((*slot, crate::journal::tiles_at(log.size)));
+                written.push((*slot, tiles_at(log.size)));
             }
-            set_meta(&transaction, "applied_through", &u64::from(committed).to_be_bytes())?;
+            set_meta(
+                &transaction,
+                "applied_through",
+                &u64::from(committed).to_be_bytes(),
+            )?;
         }
         set_meta(&transaction, "uptime", &self.shared.uptime().to_be_bytes())?;
         transaction.commit()?;

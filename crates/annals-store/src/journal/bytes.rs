@@ -4,13 +4,24 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
+/// A count or an offset within one group, which holds megabytes. One that did not fit would be too
+/// large, and whoever reads it back would notice.
+pub(crate) fn to_u32(number: impl TryInto<u32>) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}
+
+/// The index of something that is in memory. One that did not fit would be beyond its end.
+pub(crate) fn to_usize(number: impl TryInto<usize>) -> usize {
+    number.try_into().unwrap_or(usize::MAX)
+}
+
 /// Appends `number` in 7-bit pieces, low ones first.
 pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push((number & 0x7f) as u8);
 }
 
 /// Appends a number that may be negative; small ones of both signs are short.
@@ -67,14 +78,20 @@ impl<'a> Input<'a> {
     /// A count of things that take at least `each` bytes each, so that memory stays in proportion.
     pub(crate) fn count(&mut self, each: usize) -> Result<usize, Malformed> {
         let count = usize::try_from(self.number()?).map_err(|_| Malformed("count too large"))?;
-        if count.checked_mul(each).is_none_or(|bytes| bytes > self.rest.len()) {
+        if count
+            .checked_mul(each)
+            .is_none_or(|bytes| bytes > self.rest.len())
+        {
             return Err(Malformed("count too large"));
         }
         Ok(count)
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (array, rest) = self.rest.split_first_chunk().ok_or(Malformed("truncated"))?;
+        let (array, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(Malformed("truncated"))?;
         self.rest = rest;
         Ok(*array)
     }
@@ -87,7 +104,10 @@ impl<'a> Input<'a> {
     }
 
     /// `count` arrays, which [`Input::count`] has found to be there.
-    pub(crate) fn arrays<const N: usize>(&mut self, count: usize) -> Result<Vec<[u8; N]>, Malformed> {
+    pub(crate) fn arrays<const N: usize>(
+        &mut self,
+        count: usize,
+    ) -> Result<Vec<[u8; N]>, Malformed> {
         (0..count).map(|_| self.array()).collect()
     }
 }

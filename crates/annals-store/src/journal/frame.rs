@@ -6,7 +6,7 @@ use annals_event::Draft;
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::CParameter;
 
-use super::bytes::{Input, Malformed, put_number};
+use super::bytes::{Input, Malformed, put_number, to_u32};
 use super::header::FrameSize;
 
 /// How many bytes a frame takes at most before compression, unless a single row is larger.
@@ -48,7 +48,11 @@ pub(crate) struct Framed {
 
 impl Frames<'_> {
     pub(crate) fn new(compressor: &mut Compressor) -> Frames<'_> {
-        Frames { compressor, open: Vec::new(), done: Framed::default() }
+        Frames {
+            compressor,
+            open: Vec::new(),
+            done: Framed::default(),
+        }
     }
 
     /// Appends a row, and says in which frame and at which offset it lies.
@@ -57,7 +61,7 @@ impl Frames<'_> {
             self.finish_frame()?;
             self.open.reserve(FRAME_BYTES);
         }
-        let place = (self.done.sizes.len() as u32, self.open.len() as u32);
+        let place = (to_u32(self.done.sizes.len()), to_u32(self.open.len()));
         put_number(&mut self.open, row.len() as u64);
         self.open.extend_from_slice(row);
         Ok(place)
@@ -76,11 +80,17 @@ impl Frames<'_> {
         let body = &mut self.done.body;
         let start = body.len();
         body.resize(start + zstd::zstd_safe::compress_bound(self.open.len()), 0);
-        let stored = self.compressor.0.compress_to_buffer(&self.open, &mut body[start..])?;
+        let stored = self
+            .compressor
+            .0
+            .compress_to_buffer(&self.open, &mut body[start..])?;
         body.truncate(start + stored);
         let mut plain = std::mem::take(&mut self.open);
         plain.shrink_to_fit();
-        self.done.sizes.push(FrameSize { stored: stored as u32, plain: plain.len() as u32 });
+        self.done.sizes.push(FrameSize {
+            stored: to_u32(stored),
+            plain: to_u32(plain.len()),
+        });
         self.done.plain.push(plain);
         Ok(())
     }
@@ -107,7 +117,9 @@ pub(crate) fn rows_in_piece(
     from: u32,
     to: u32,
 ) -> Result<Vec<Draft>, Malformed> {
-    let start = frame.get(offset as usize..).ok_or(Malformed("a run starts outside its frame"))?;
+    let start = frame
+        .get(offset as usize..)
+        .ok_or(Malformed("a run starts outside its frame"))?;
     let mut input = Input::new(start);
     for _ in 0..from {
         input.bytes()?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use annals_merkle::{Hash, cover};
 use sha2::{Digest as _, Sha256};
 
-use super::bytes::{Input, Malformed, put_bytes, put_number, put_signed};
+use super::bytes::{Input, Malformed, put_bytes, put_number, put_signed, to_usize};
 use crate::Slot;
 
 const VERSION: u8 = 1;
@@ -185,7 +185,10 @@ impl Header {
             }
             Growth::Frontier { hashes, tiles } => {
                 out.push(1);
-                hashes.iter().chain(tiles).for_each(|hash| out.extend_from_slice(hash));
+                hashes
+                    .iter()
+                    .chain(tiles)
+                    .for_each(|hash| out.extend_from_slice(hash));
             }
         }
         for id in &part.ids {
@@ -212,12 +215,19 @@ impl Header {
         let recorders = (0..count)
             .map(|_| {
                 let name = input.bytes()?;
-                std::str::from_utf8(name).map(Arc::from).map_err(|_| Malformed("a name is not text"))
+                std::str::from_utf8(name)
+                    .map(Arc::from)
+                    .map_err(|_| Malformed("a name is not text"))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let count = input.count(2)?;
         let frames = (0..count)
-            .map(|_| Ok(FrameSize { stored: input.small()?, plain: input.small()? }))
+            .map(|_| {
+                Ok(FrameSize {
+                    stored: input.small()?,
+                    plain: input.small()?,
+                })
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let count = input.count(8)?;
         let parts = (0..count)
@@ -239,7 +249,15 @@ impl Header {
         if !input.is_empty() {
             return Err(Malformed("bytes are left over"));
         }
-        Ok(Header { recorded_at, uptime, recorders, frames, parts, keys, group_hash })
+        Ok(Header {
+            recorded_at,
+            uptime,
+            recorders,
+            frames,
+            parts,
+            keys,
+            group_hash,
+        })
     }
 }
 
@@ -248,40 +266,53 @@ fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Ma
     let first = input.number()?;
     let count = input.count(8)?;
     let count = u32::try_from(count).map_err(|_| Malformed("count too large"))?;
-    let end = first.checked_add(count.into()).ok_or(Malformed("position too large"))?;
+    let end = first
+        .checked_add(count.into())
+        .ok_or(Malformed("position too large"))?;
     if count == 0 {
         return Err(Malformed("an empty part"));
     }
     let too_large = Malformed("time too large");
-    let recorded_at = group_recorded_at.checked_add(input.signed()?).ok_or(too_large)?;
+    let recorded_at = group_recorded_at
+        .checked_add(input.signed()?)
+        .ok_or(too_large)?;
     let earliest = recorded_at.wrapping_add(input.signed()?);
-    let latest = earliest.checked_add_unsigned(input.number()?).ok_or(too_large)?;
+    let latest = earliest
+        .checked_add_unsigned(input.number()?)
+        .ok_or(too_large)?;
     let pieces = input.count(3)?;
     let pieces = (0..pieces)
         .map(|_| {
-            Ok(Piece { frame: input.small()?, offset: input.small()?, count: input.small()? })
+            Ok(Piece {
+                frame: input.small()?,
+                offset: input.small()?,
+                count: input.small()?,
+            })
         })
         .collect::<Result<Vec<_>, _>>()?;
     let runs = input.count(2)?;
-    let recorders =
-        (0..runs).map(|_| Ok((input.small()?, input.small()?))).collect::<Result<Vec<_>, _>>()?;
+    let recorders = (0..runs)
+        .map(|_| Ok((input.small()?, input.small()?)))
+        .collect::<Result<Vec<_>, _>>()?;
     let counts = |runs: &mut dyn Iterator<Item = u32>| runs.map(u64::from).sum::<u64>();
     if counts(&mut pieces.iter().map(|piece| piece.count)) != u64::from(count)
         || counts(&mut recorders.iter().map(|(_, run)| *run)) != u64::from(count)
     {
         return Err(Malformed("the runs of a part do not add up"));
     }
-    let seeds = (seeds_at(end) - seeds_at(first)) as usize;
+    let seeds = to_usize(seeds_at(end) - seeds_at(first));
     let seeds = input.arrays(seeds)?;
     let growth = match input.array::<1>()? {
         [0] => Growth::Leaves(input.arrays(count as usize)?),
         [1] => Growth::Frontier {
             hashes: input.arrays(cover(0, end).len())?,
-            tiles: input.arrays((tiles_at(end) - tiles_at(first)) as usize)?,
+            tiles: input.arrays(to_usize(tiles_at(end) - tiles_at(first)))?,
         },
         _ => return Err(Malformed("an unknown form of growth")),
     };
-    let ids = (0..count).map(|_| Ok(u64::from_le_bytes(input.array()?))).collect::<Result<_, _>>()?;
+    let ids = (0..count)
+        .map(|_| Ok(u64::from_le_bytes(input.array()?)))
+        .collect::<Result<_, _>>()?;
     Ok(Part {
         slot,
         first,
@@ -307,56 +338,102 @@ mod tests {
     }
 
     fn part() -> impl Strategy<Value = Part> {
-        (any::<u32>(), 0u64..2000, 1u32..300, -5i64..5, any::<i32>(), any::<u32>(), any::<bool>(), any::<u64>())
-            .prop_map(|(slot, first, count, later, before, span, leaves, random)| {
-                let end = first + u64::from(count);
-                let hashes = |n: u64| -> Vec<Hash> {
-                    (0..n).map(|k| Sha256::digest((random ^ k).to_le_bytes()).into()).collect()
-                };
-                let recorded_at = 1_700_000_000_000_000 + later;
-                let earliest = recorded_at + i64::from(before);
-                Part {
-                    slot,
-                    first,
-                    count,
-                    recorded_at,
-                    occurred: (earliest, earliest + i64::from(span)),
-                    pieces: vec![
-                        Piece { frame: 3, offset: 17, count: count - count / 2 },
-                        Piece { frame: 4, offset: 0, count: count / 2 },
-                    ],
-                    recorders: vec![(0, 1), (1, count - 1)],
-                    seeds: hashes(seeds_at(end) - seeds_at(first)),
-                    growth: if leaves {
-                        Growth::Leaves(hashes(count.into()))
-                    } else {
-                        Growth::Frontier {
-                            hashes: hashes(cover(0, end).len() as u64),
-                            tiles: hashes(tiles_at(end) - tiles_at(first)),
-                        }
-                    },
-                    ids: (0..count.into()).map(|n| random ^ n).collect(),
-                }
-            })
+        (
+            any::<u32>(),
+            0u64..2000,
+            1u32..300,
+            -5i64..5,
+            any::<i32>(),
+            any::<u32>(),
+            any::<bool>(),
+            any::<u64>(),
+        )
+            .prop_map(
+                |(slot, first, count, later, before, span, leaves, random)| {
+                    let end = first + u64::from(count);
+                    let hashes = |n: u64| -> Vec<Hash> {
+                        (0..n)
+                            .map(|k| Sha256::digest((random ^ k).to_le_bytes()).into())
+                            .collect()
+                    };
+                    let recorded_at = 1_700_000_000_000_000 + later;
+                    let earliest = recorded_at + i64::from(before);
+                    Part {
+                        slot,
+                        first,
+                        count,
+                        recorded_at,
+                        occurred: (earliest, earliest + i64::from(span)),
+                        pieces: vec![
+                            Piece {
+                                frame: 3,
+                                offset: 17,
+                                count: count - count / 2,
+                            },
+                            Piece {
+                                frame: 4,
+                                offset: 0,
+                                count: count / 2,
+                            },
+                        ],
+                        recorders: vec![(0, 1), (1, count - 1)],
+                        seeds: hashes(seeds_at(end) - seeds_at(first)),
+                        growth: if leaves {
+                            Growth::Leaves(hashes(count.into()))
+                        } else {
+                            Growth::Frontier {
+                                hashes: hashes(cover(0, end).len() as u64),
+                                tiles: hashes(tiles_at(end) - tiles_at(first)),
+                            }
+                        },
+                        ids: (0..count.into()).map(|n| random ^ n).collect(),
+                    }
+                },
+            )
     }
 
     fn header() -> impl Strategy<Value = Header> {
-        let key = (any::<u32>(), any::<[u8; 16]>(), any::<[u8; 16]>(), any::<u64>(), any::<u32>());
+        let key = (
+            any::<u32>(),
+            any::<[u8; 16]>(),
+            any::<[u8; 16]>(),
+            any::<u64>(),
+            any::<u32>(),
+        );
         let keys = prop::collection::vec(key, 0..3);
-        (prop::collection::vec(part(), 0..5), keys, any::<u64>(), hash()).prop_map(
-            |(parts, keys, uptime, group_hash)| Header {
+        (
+            prop::collection::vec(part(), 0..5),
+            keys,
+            any::<u64>(),
+            hash(),
+        )
+            .prop_map(|(parts, keys, uptime, group_hash)| Header {
                 recorded_at: 1_700_000_000_000_000,
                 uptime,
                 recorders: vec!["key_1".into(), "".into()],
-                frames: vec![FrameSize { stored: 100, plain: 70_000 }, FrameSize { stored: 9, plain: 1 }],
+                frames: vec![
+                    FrameSize {
+                        stored: 100,
+                        plain: 70_000,
+                    },
+                    FrameSize {
+                        stored: 9,
+                        plain: 1,
+                    },
+                ],
                 parts,
                 keys: keys
                     .into_iter()
-                    .map(|(slot, key, body, first, count)| KeyUse { slot, key, body, first, count })
+                    .map(|(slot, key, body, first, count)| KeyUse {
+                        slot,
+                        key,
+                        body,
+                        first,
+                        count,
+                    })
                     .collect(),
                 group_hash,
-            },
-        )
+            })
     }
 
     proptest! {

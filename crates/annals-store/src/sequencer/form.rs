@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Sequencer, Tip};
 use crate::Slot;
-use crate::journal::{Framed, Frames, Growth, Header, KeyUse, Part, Piece, seeds_at};
+use crate::journal::{Framed, Frames, Growth, Header, KeyUse, Part, Piece, seeds_at, to_u32};
 use crate::submission::{Batch, Submission};
 
 /// A group, ready to be committed.
@@ -70,11 +70,17 @@ impl Sequencer {
             let mut log = Growing::new(slot, self.tip(slot), now);
             for batch in of_one_log {
                 (batch.first, batch.recorded_at) = (log.end(), log.recorded_at);
-                let count = batch.fresh.len() as u32;
+                let count = to_u32(batch.fresh.len());
                 log.recorded_by(recorders.index(&batch.recorded_by), count);
                 log.count += count;
                 if let Some(key) = &batch.key {
-                    keys.push(KeyUse { slot, key: key.key, body: key.body, first: batch.first, count });
+                    keys.push(KeyUse {
+                        slot,
+                        key: key.key,
+                        body: key.body,
+                        first: batch.first,
+                        count,
+                    });
                 }
             }
             log.draw_seeds()?;
@@ -86,8 +92,9 @@ impl Sequencer {
         let mut group_hash = Sha256::new();
         leaves.iter().for_each(|leaf| group_hash.update(leaf));
         let mut left = leaves.as_slice();
-        let mut fresh =
-            batches.iter().flat_map(|batch| batch.fresh.iter().map(|fresh| (fresh, batch.row(fresh))));
+        let mut fresh = batches
+            .iter()
+            .flat_map(|batch| batch.fresh.iter().map(|fresh| (fresh, batch.row(fresh))));
         for log in &mut growing {
             let (of_this_log, rest) = left.split_at(log.count as usize);
             left = rest;
@@ -102,7 +109,10 @@ impl Sequencer {
         // The group before this one is committed when this one is handed over, so only this one's
         // ends are ahead of the committed state.
         if !growing.is_empty() {
-            self.tips = growing.iter().map(|log| (log.slot, log.tip.clone())).collect();
+            self.tips = growing
+                .iter()
+                .map(|log| (log.slot, log.tip.clone()))
+                .collect();
         }
         let header = Header {
             recorded_at: now,
@@ -123,13 +133,25 @@ fn leaves(growing: &[Growing], batches: &[&mut Batch]) -> Vec<Hash> {
     let salts = event_salts(&runs);
     let places = batches.iter().flat_map(|batch| {
         let recorded_at = Timestamp::clamped(batch.recorded_at);
-        (batch.first..).zip(&batch.fresh).map(move |(position, fresh)| {
-            let (log, recorded_by) = (&*batch.log, &*batch.recorded_by);
-            (Place { log, position, recorded_at, recorded_by }, &fresh.draft)
-        })
+        (batch.first..)
+            .zip(&batch.fresh)
+            .map(move |(position, fresh)| {
+                let (log, recorded_by) = (&*batch.log, &*batch.recorded_by);
+                (
+                    Place {
+                        log,
+                        position,
+                        recorded_at,
+                        recorded_by,
+                    },
+                    &fresh.draft,
+                )
+            })
     });
-    let recorded: Vec<Recorded<'_>> =
-        places.zip(salts).map(|((place, draft), salt)| Recorded { place, draft, salt }).collect();
+    let recorded: Vec<Recorded<'_>> = places
+        .zip(salts)
+        .map(|((place, draft), salt)| Recorded { place, draft, salt })
+        .collect();
     write_entries(&recorded).leaves()
 }
 
@@ -145,7 +167,7 @@ impl Recorders {
         if let Some(index) = self.indexes.get(name) {
             return *index;
         }
-        let index = self.names.len() as u32;
+        let index = to_u32(self.names.len());
         self.names.push(name.clone());
         self.indexes.insert(name.clone(), index);
         index
@@ -220,7 +242,11 @@ impl Growing {
     fn salt_runs(&self) -> impl Iterator<Item = SaltRun<'_>> {
         (self.first / TILE..).zip(&self.seeds).map(|(tile, seed)| {
             let first = self.first.max(tile * TILE);
-            SaltRun { seed, first, count: self.end().min((tile + 1) * TILE) - first }
+            SaltRun {
+                seed,
+                first,
+                count: self.end().min((tile + 1) * TILE) - first,
+            }
         })
     }
 
@@ -242,7 +268,11 @@ impl Growing {
     fn lies_in(&mut self, (frame, offset): (u32, u32)) {
         match self.pieces.last_mut() {
             Some(piece) if piece.frame == frame => piece.count += 1,
-            _ => self.pieces.push(Piece { frame, offset, count: 1 }),
+            _ => self.pieces.push(Piece {
+                frame,
+                offset,
+                count: 1,
+            }),
         }
     }
 
@@ -254,7 +284,10 @@ impl Growing {
     fn finish(self) -> Part {
         let growth = if self.leaves.is_empty() {
             let hashes = self.tip.frontier.hashes().to_vec();
-            Growth::Frontier { hashes, tiles: self.tiles }
+            Growth::Frontier {
+                hashes,
+                tiles: self.tiles,
+            }
         } else {
             Growth::Leaves(self.leaves)
         };
@@ -267,7 +300,12 @@ impl Growing {
             occurred: (self.earliest, self.latest),
             pieces: self.pieces,
             recorders: self.recorders,
-            seeds: self.seeds.into_iter().skip(began_before).map(|seed| seed.0).collect(),
+            seeds: self
+                .seeds
+                .into_iter()
+                .skip(began_before)
+                .map(|seed| seed.0)
+                .collect(),
             growth,
             ids: self.ids,
         }

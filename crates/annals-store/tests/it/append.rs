@@ -6,7 +6,9 @@ use std::thread;
 use annals_event::Timestamp;
 use annals_store::{AppendError, Item, Options, Store, StoreError};
 
-use crate::world::{World, anonymous, append, batch, event, event_with, generated, ids, keyed, record, time};
+use crate::world::{
+    World, anonymous, append, batch, event, event_with, generated, ids, keyed, record, time,
+};
 
 #[test]
 fn events_get_dense_positions_and_survive_a_restart_and_a_crash() {
@@ -15,7 +17,10 @@ fn events_get_dense_positions_and_survive_a_restart_and_a_crash() {
     assert_eq!(record(&a, vec![event("1"), event("2")]), [0, 1]);
     assert_eq!(record(&b, vec![event("1")]), [0]);
     assert_eq!(record(&a, vec![event("3")]), [2]);
-    let rows_before: Vec<_> = a.scan(0..9, annals_store::Order::Asc).map(|row| row.unwrap().draft).collect();
+    let rows_before: Vec<_> = a
+        .scan(0..9, annals_store::Order::Asc)
+        .map(|row| row.unwrap().draft)
+        .collect();
 
     let crashed = world.after_crash();
     assert_eq!(ids(&crashed.log("org_a")), ["1", "2", "3"]);
@@ -27,7 +32,10 @@ fn events_get_dense_positions_and_survive_a_restart_and_a_crash() {
     let a = world.log("org_a");
     assert_eq!(ids(&a), ["1", "2", "3"]);
     assert_eq!(ids(&world.log("org_b")), ["1"]);
-    let rows: Vec<_> = a.scan(0..9, annals_store::Order::Asc).map(|row| row.unwrap().draft).collect();
+    let rows: Vec<_> = a
+        .scan(0..9, annals_store::Order::Asc)
+        .map(|row| row.unwrap().draft)
+        .collect();
     assert_eq!(rows, rows_before);
     assert_eq!(record(&a, vec![event("4")]), [3]);
     world.assert_sound();
@@ -44,7 +52,9 @@ fn many_threads_record_each_event_once_and_nothing_is_lost_at_a_crash() {
             scope.spawn(move || {
                 for n in 0..60 {
                     let log = &logs[(worker + n) % logs.len()];
-                    let drafts = (0..1 + n % 5).map(|k| event(&format!("{worker}-{n}-{k}"))).collect();
+                    let drafts = (0..1 + n % 5)
+                        .map(|k| event(&format!("{worker}-{n}-{k}")))
+                        .collect();
                     let positions = record(log, drafts);
                     assert!(positions.windows(2).all(|pair| pair[0] + 1 == pair[1]));
                     assert!(log.size() > positions[0], "acknowledged but not visible");
@@ -57,7 +67,10 @@ fn many_threads_record_each_event_once_and_nothing_is_lost_at_a_crash() {
     for name in names {
         let (before, after) = (ids(&world.log(name)), ids(&crashed.log(name)));
         assert_eq!(before, after);
-        assert_eq!(world.log(name).root_at(before.len() as u64).unwrap(), crashed.log(name).root_at(before.len() as u64).unwrap());
+        assert_eq!(
+            world.log(name).root_at(before.len() as u64).unwrap(),
+            crashed.log(name).root_at(before.len() as u64).unwrap()
+        );
         all.extend(after);
     }
     assert_eq!(all.len(), 8 * (0..60).map(|n| 1 + n % 5).sum::<usize>());
@@ -74,9 +87,15 @@ fn the_same_event_again_is_a_duplicate_and_another_one_a_conflict() {
     for _ in 0..2 {
         let log = world.log("org_a");
         let other = event_with("x", "2026-11-22T11:59:00Z", "bob");
-        let items = append(&log, vec![event("y"), other, event("x")]).unwrap().items;
+        let items = append(&log, vec![event("y"), other, event("x")])
+            .unwrap()
+            .items;
         let [
-            Item::Duplicate { position: 1, recorded_at: at, .. },
+            Item::Duplicate {
+                position: 1,
+                recorded_at: at,
+                ..
+            },
             Item::Conflict { .. },
             Item::Duplicate { position: 0, .. },
         ] = items.as_slice()
@@ -98,14 +117,27 @@ fn good_events_of_a_batch_are_kept_beside_duplicates_and_conflicts() {
     let log = world.log("org_a");
     record(&log, vec![event("x")]);
     let other = event_with("n", "2026-11-22T11:00:00Z", "bob");
-    let items =
-        append(&log, vec![event("m"), event("x"), event("n"), other, event("n"), event("o")]).unwrap().items;
+    let items = append(
+        &log,
+        vec![
+            event("m"),
+            event("x"),
+            event("n"),
+            other,
+            event("n"),
+            event("o"),
+        ],
+    )
+    .unwrap()
+    .items;
     let [
         Item::Recorded { position: 1, .. },
         Item::Duplicate { position: 0, .. },
         Item::Recorded { position: 2, .. },
         Item::Conflict { .. },
-        Item::Duplicate { position: 2, id, .. },
+        Item::Duplicate {
+            position: 2, id, ..
+        },
         Item::Recorded { position: 3, .. },
     ] = items.as_slice()
     else {
@@ -132,7 +164,10 @@ fn requests_that_race_with_the_same_ids_record_them_once() {
                     })
                 })
                 .collect();
-            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+            racers
+                .into_iter()
+                .map(|racer| racer.join().unwrap())
+                .collect()
         });
         let recorded = |items: &&Vec<Item>| matches!(items[1], Item::Recorded { .. });
         assert_eq!(outcomes.iter().filter(recorded).count(), 1, "{outcomes:?}");
@@ -155,32 +190,70 @@ fn an_idempotency_key_gives_the_same_answer_again() {
     let log = world.log("org_a");
     record(&log, vec![event("before")]);
     // Events without ids of their own get new ones with every request.
-    let first = log.append(keyed(vec![anonymous("n1"), event("x"), anonymous("n2")], "k", "b")).wait().unwrap();
+    let first = log
+        .append(keyed(
+            vec![anonymous("n1"), event("x"), anonymous("n2")],
+            "k",
+            "b",
+        ))
+        .wait()
+        .unwrap();
     let before: Vec<_> = first.items.into_iter().map(answer).collect();
-    assert_eq!(before.iter().map(|(position, _, _)| *position).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        before
+            .iter()
+            .map(|(position, _, _)| *position)
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     drop(log);
     for round in 0..2 {
         let log = world.log("org_a");
-        let drafts = vec![anonymous(&format!("r{round}")), event("x"), anonymous(&format!("s{round}"))];
+        let drafts = vec![
+            anonymous(&format!("r{round}")),
+            event("x"),
+            anonymous(&format!("s{round}")),
+        ];
         let again = log.append(keyed(drafts, "k", "b")).wait().unwrap();
-        assert!(again.items.iter().all(|item| matches!(item, Item::Duplicate { .. })));
-        assert_eq!(again.items.into_iter().map(answer).collect::<Vec<_>>(), before);
+        assert!(
+            again
+                .items
+                .iter()
+                .all(|item| matches!(item, Item::Duplicate { .. }))
+        );
+        assert_eq!(
+            again.items.into_iter().map(answer).collect::<Vec<_>>(),
+            before
+        );
         assert_eq!(log.size(), 4);
-        let other = log.append(keyed(vec![anonymous("z")], "k", "another body")).wait();
+        let other = log
+            .append(keyed(vec![anonymous("z")], "k", "another body"))
+            .wait();
         assert_eq!(other.unwrap_err(), AppendError::IdempotencyMismatch);
         drop(log);
         world.reopen();
     }
     // The key belongs to its workspace.
-    let other = world.log("org_b").append(keyed(vec![anonymous("z")], "k", "another body")).wait().unwrap();
+    let other = world
+        .log("org_b")
+        .append(keyed(vec![anonymous("z")], "k", "another body"))
+        .wait()
+        .unwrap();
     assert!(matches!(other.items[0], Item::Recorded { position: 0, .. }));
 }
 
 fn answer(item: Item) -> (u64, String, Timestamp) {
     match item {
-        Item::Recorded { position, id, recorded_at } | Item::Duplicate { position, id, recorded_at } => {
-            (position, id, recorded_at)
+        Item::Recorded {
+            position,
+            id,
+            recorded_at,
         }
+        | Item::Duplicate {
+            position,
+            id,
+            recorded_at,
+        } => (position, id, recorded_at),
         Item::Conflict { id } => panic!("conflict on {id}"),
     }
 }
@@ -197,12 +270,19 @@ fn requests_that_race_with_one_idempotency_key_record_once() {
                     scope.spawn(move || {
                         let key = format!("key-{round}");
                         let draft = anonymous(&format!("{round}-{racer}"));
-                        let mut items = log.append(keyed(vec![draft], &key, "b")).wait().unwrap().items;
+                        let mut items = log
+                            .append(keyed(vec![draft], &key, "b"))
+                            .wait()
+                            .unwrap()
+                            .items;
                         answer(items.remove(0)).0
                     })
                 })
                 .collect();
-            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+            racers
+                .into_iter()
+                .map(|racer| racer.join().unwrap())
+                .collect()
         });
         assert_eq!(answers.len(), 1);
     }
@@ -239,11 +319,17 @@ fn recorded_at_never_goes_back_within_a_log() {
 fn a_batch_has_a_size() {
     let world = World::new();
     let log = world.log("org_a");
-    assert!(matches!(append(&log, vec![]), Err(AppendError::Size { .. })));
+    assert!(matches!(
+        append(&log, vec![]),
+        Err(AppendError::Size { .. })
+    ));
     let many = (0..10_000).map(|n| anonymous(&format!("n{n}"))).collect();
     assert_eq!(record(&log, many).len(), 10_000);
     let too_many = vec![anonymous("n"); 10_001];
-    assert!(matches!(append(&log, too_many), Err(AppendError::Size { limit: 10_000 })));
+    assert!(matches!(
+        append(&log, too_many),
+        Err(AppendError::Size { limit: 10_000 })
+    ));
 }
 
 #[test]
@@ -253,7 +339,10 @@ fn an_event_as_large_as_allowed_is_recorded_and_read() {
     let mut large = event("large");
     let text = format!("{{\"name\":\"{}\"}}", "x".repeat(59 << 10));
     large.sections[0] = annals_event::Section::Value(text.clone());
-    record(&log, vec![event("1"), large.clone(), event("2"), event("3")]);
+    record(
+        &log,
+        vec![event("1"), large.clone(), event("2"), event("3")],
+    );
     drop(log);
     world.reopen();
     let row = world.log("org_a").row(1).unwrap().unwrap();
@@ -269,7 +358,10 @@ fn every_kind_of_event_comes_back_as_it_was() {
     for chunk in events.chunks(97) {
         record(&log, chunk.to_vec());
     }
-    let rows: Vec<_> = log.scan(0..700, annals_store::Order::Asc).map(Result::unwrap).collect();
+    let rows: Vec<_> = log
+        .scan(0..700, annals_store::Order::Asc)
+        .map(Result::unwrap)
+        .collect();
     assert_eq!(rows.len(), 700);
     for (n, (row, draft)) in rows.iter().zip(&events).enumerate() {
         assert_eq!(row.position, n as u64);
@@ -296,7 +388,10 @@ fn a_closed_store_refuses() {
     let log = world.log("org_a");
     record(&log, vec![event("1")]);
     world.store.take().unwrap().close().unwrap();
-    assert_eq!(log.append(batch(vec![event("2")])).wait().unwrap_err(), AppendError::Stopped);
+    assert_eq!(
+        log.append(batch(vec![event("2")])).wait().unwrap_err(),
+        AppendError::Stopped
+    );
 }
 
 #[test]
@@ -304,9 +399,14 @@ fn data_of_a_later_version_is_refused() {
     let mut world = World::new();
     world.store.take().unwrap().close().unwrap();
     let database = rusqlite::Connection::open(world.path().join("annals.db")).unwrap();
-    database.execute("insert into migration values (99, 'later', '')", []).unwrap();
+    database
+        .execute("insert into migration values (99, 'later', '')", [])
+        .unwrap();
     let opened = Store::open(world.path(), world.options.clone());
-    assert!(matches!(opened.err(), Some(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(
+        opened.err(),
+        Some(StoreError::Newer { found: 99, .. })
+    ));
 }
 
 #[test]

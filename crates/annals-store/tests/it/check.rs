@@ -31,7 +31,10 @@ fn a_sound_store_is_sound_beside_a_running_server_too() {
     record(&log, generated(300, 1));
     let mut last = 0;
     let found = check(world.path(), &mut |progress| last = progress.groups_done).unwrap();
-    assert_eq!((found.entries, found.logs, found.problems.len()), (300, 1, 0));
+    assert_eq!(
+        (found.entries, found.logs, found.problems.len()),
+        (300, 1, 0)
+    );
     assert_eq!(last, found.groups);
 }
 
@@ -42,9 +45,11 @@ fn a_flipped_bit_anywhere_in_the_journal_is_found_and_named() {
     assert_eq!(report(world.path()).problems, []);
     for group in [1u64, 2, 3] {
         let (header, body): (Vec<u8>, Vec<u8>) = database
-            .query_row("select header, body from journal where group_id = ?", [group], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "select header, body from journal where group_id = ?",
+                [group],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .unwrap();
         let write = |header: &[u8], body: &[u8]| {
             let sql = "update journal set header = ?, body = ? where group_id = ?";
@@ -64,7 +69,10 @@ fn a_flipped_bit_anywhere_in_the_journal_is_found_and_named() {
             let problems = report(world.path()).problems;
             assert_eq!(problems[0].group, group, "body byte {byte}");
             assert!(problems[0].log.is_some() && problems[0].position.is_some());
-            assert!(problems.iter().all(|problem| problem.group == group), "the rest is sound");
+            assert!(
+                problems.iter().all(|problem| problem.group == group),
+                "the rest is sound"
+            );
         }
         write(&header, &body);
     }
@@ -83,7 +91,10 @@ fn a_group_that_is_gone_and_tables_that_disagree_are_found() {
         "delete from log_state",
     ] {
         let world = stored();
-        Connection::open(world.path().join("annals.db")).unwrap().execute(sql, []).unwrap();
+        Connection::open(world.path().join("annals.db"))
+            .unwrap()
+            .execute(sql, [])
+            .unwrap();
         assert_ne!(report(world.path()).problems, [], "{sql}");
     }
 }

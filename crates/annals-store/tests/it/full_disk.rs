@@ -22,7 +22,10 @@ fn fill(log: &Log) -> u64 {
 }
 
 fn viewed(log: &Log, n: u64) -> Result<(), AppendError> {
-    let append = Append { internal: true, ..batch(vec![event(&format!("viewed-{n}"))]) };
+    let append = Append {
+        internal: true,
+        ..batch(vec![event(&format!("viewed-{n}"))])
+    };
     log.append(append).wait().map(drop)
 }
 
@@ -40,15 +43,25 @@ fn a_full_disk_refuses_events_and_still_records_who_reads() {
     let size = fill(&log);
     assert!(size > 1000);
     assert!(world.store().is_full());
-    assert!(!world.path().join("reserve").exists(), "the reserve was given back");
+    assert!(
+        !world.path().join("reserve").exists(),
+        "the reserve was given back"
+    );
     // Reading works, and is recorded.
     let before = ids(&log);
     assert_eq!(before.len() as u64, size);
     viewed(&log, 0).unwrap();
-    assert_eq!(append(&log, vec![event("refused")]).unwrap_err(), AppendError::DiskFull);
+    assert_eq!(
+        append(&log, vec![event("refused")]).unwrap_err(),
+        AppendError::DiskFull
+    );
     // Until the reserve is spent too.
     let spent = (1..100_000).find(|n| viewed(&log, *n).is_err()).unwrap();
-    assert_eq!(viewed(&log, 0).map_err(|_| ()), Ok(()), "what is recorded is answered all the same");
+    assert_eq!(
+        viewed(&log, 0).map_err(|_| ()),
+        Ok(()),
+        "what is recorded is answered all the same"
+    );
     assert!(spent > 3);
     assert_eq!(log.size(), size + spent);
     assert_eq!(ids(&log)[..before.len()], before);
@@ -84,5 +97,8 @@ fn events_are_taken_again_soon_after_there_is_space() {
     }
     assert_eq!(log.size(), size + 1);
     assert!(!world.died.load(Ordering::SeqCst));
-    assert_eq!(ids(&world.after_crash().log("org_a")).len() as u64, size + 1);
+    assert_eq!(
+        ids(&world.after_crash().log("org_a")).len() as u64,
+        size + 1
+    );
 }

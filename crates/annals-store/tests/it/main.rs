@@ -1,5 +1,11 @@
 //! The store, tested through its door.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that cannot go on stops, and its numbers are small"
+)]
+
 mod append;
 mod check;
 mod control;

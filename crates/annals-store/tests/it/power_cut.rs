@@ -32,11 +32,19 @@ struct Run {
 }
 
 fn drafts(seed: u64) -> Vec<Draft> {
-    let profile = Profile { events: 120, workspaces: 1, seed, ..Profile::year(120) };
+    let profile = Profile {
+        events: 120,
+        workspaces: 1,
+        seed,
+        ..Profile::year(120)
+    };
     Generator::new(profile)
         .map(|event| {
             let event = Event::from_json(event.event_json(true).as_bytes()).unwrap();
-            Draft::new(event, &Rules::open(), Timestamp::MAX, || unreachable!("it has an id")).unwrap()
+            Draft::new(event, &Rules::open(), Timestamp::MAX, || {
+                unreachable!("it has an id")
+            })
+            .unwrap()
         })
         .collect()
 }
@@ -58,7 +66,11 @@ fn run(seed: u64, durability: Durability) -> Run {
             ..NewOrganization::default()
         };
         let created = store.create_organization(organization, |_| Vec::new());
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(created).unwrap();
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(created)
+            .unwrap();
     }
     let begin = vfs.moment();
     let acknowledged = Mutex::new(Vec::new());
@@ -67,7 +79,10 @@ fn run(seed: u64, durability: Durability) -> Run {
             let (store, vfs, acknowledged) = (&store, &vfs, &acknowledged);
             scope.spawn(move || {
                 let drafts = drafts(seed * 100 + writer);
-                for (n, chunk) in drafts.chunks(1 + usize::try_from(writer).unwrap() * 2).enumerate() {
+                for (n, chunk) in drafts
+                    .chunks(1 + usize::try_from(writer).unwrap() * 2)
+                    .enumerate()
+                {
                     let workspace = WORKSPACES[n % WORKSPACES.len()];
                     let batch = Append {
                         drafts: chunk.to_vec(),
@@ -79,8 +94,15 @@ fn run(seed: u64, durability: Durability) -> Run {
                     let appended = store.log(workspace).unwrap().append(batch).wait().unwrap();
                     let moment = vfs.moment();
                     for item in appended.items {
-                        let Item::Recorded { position, id, .. } = item else { panic!("{item:?}") };
-                        let event = Acknowledged { moment, workspace, position, id };
+                        let Item::Recorded { position, id, .. } = item else {
+                            panic!("{item:?}")
+                        };
+                        let event = Acknowledged {
+                            moment,
+                            workspace,
+                            position,
+                            id,
+                        };
                         acknowledged.lock().unwrap().push(event);
                     }
                 }
@@ -89,17 +111,31 @@ fn run(seed: u64, durability: Durability) -> Run {
     });
     store.close().unwrap();
     let (acknowledged, end) = (acknowledged.into_inner().unwrap(), vfs.moment());
-    Run { vfs, dir, acknowledged, begin, end }
+    Run {
+        vfs,
+        dir,
+        acknowledged,
+        begin,
+        end,
+    }
 }
 
 /// Opens what a cut left and says what is wrong with it.
 fn after_cut(run: &Run, moment: usize, seed: u64) -> Result<(), String> {
     let after = TempDir::new().unwrap();
-    run.vfs.after_power_cut(run.dir.path(), after.path(), moment, seed).unwrap();
+    run.vfs
+        .after_power_cut(run.dir.path(), after.path(), moment, seed)
+        .unwrap();
     let store = Store::open(after.path(), Options::default()).map_err(|error| error.to_string())?;
-    for event in run.acknowledged.iter().filter(|event| event.moment <= moment) {
+    for event in run
+        .acknowledged
+        .iter()
+        .filter(|event| event.moment <= moment)
+    {
         let log = store.log(event.workspace).ok_or("a workspace is gone")?;
-        let row = log.row_by_id(&event.id).map_err(|error| error.to_string())?;
+        let row = log
+            .row_by_id(&event.id)
+            .map_err(|error| error.to_string())?;
         match row {
             Some(row) if row.position == event.position => {}
             Some(row) => return Err(format!("{} moved to {}", event.position, row.position)),
@@ -116,12 +152,21 @@ fn after_cut(run: &Run, moment: usize, seed: u64) -> Result<(), String> {
             }
         }
         if ids.len() as u64 != log.size() {
-            return Err(format!("{} rows in a log of size {}", ids.len(), log.size()));
+            return Err(format!(
+                "{} rows in a log of size {}",
+                ids.len(),
+                log.size()
+            ));
         }
     }
     store.close().map_err(|error| error.to_string())?;
-    let report = annals_store::check(after.path(), &mut |_| {}).map_err(|error| error.to_string())?;
-    if report.problems.is_empty() { Ok(()) } else { Err(format!("{:?}", report.problems)) }
+    let report =
+        annals_store::check(after.path(), &mut |_| {}).map_err(|error| error.to_string())?;
+    if report.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{:?}", report.problems))
+    }
 }
 
 fn cuts() -> u64 {

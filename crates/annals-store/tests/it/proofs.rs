@@ -1,6 +1,8 @@
 //! What the store proves, somebody who trusts nobody can check.
 
-use annals_merkle::{Checkpoint, Hash, VerifyingKey, leaf_hash, verify_consistency, verify_inclusion};
+use annals_merkle::{
+    Checkpoint, Hash, VerifyingKey, leaf_hash, verify_consistency, verify_inclusion,
+};
 use annals_proof::verify;
 use annals_store::{Log, StoreError};
 
@@ -39,7 +41,9 @@ fn log_of(world: &World, size: usize) -> Log {
 fn inclusion_and_consistency_hold_at_every_kind_of_size() {
     let mut world = World::new();
     let log = log_of(&world, 1300);
-    let before: Vec<Hash> = [0, 1, 255, 256, 257, 600, 1300].map(|size| root(&log, size)).to_vec();
+    let before: Vec<Hash> = [0, 1, 255, 256, 257, 600, 1300]
+        .map(|size| root(&log, size))
+        .to_vec();
     drop(log);
     world.reopen();
     let log = world.log("org_a");
@@ -47,7 +51,10 @@ fn inclusion_and_consistency_hold_at_every_kind_of_size() {
     for (size, before) in sizes.into_iter().zip(before) {
         let root = root(&log, size);
         assert_eq!(root, before, "the root of size {size} changed");
-        for position in [0, 1, 200, 255, 256, 599, 1023, 1299].into_iter().filter(|p| *p < size) {
+        for position in [0, 1, 200, 255, 256, 599, 1023, 1299]
+            .into_iter()
+            .filter(|p| *p < size)
+        {
             let leaf = leaf_hash(log.entry(position).unwrap().unwrap().as_bytes());
             let proof = log.inclusion(position, size).unwrap();
             verify_inclusion(&leaf, position, size, &proof, &root).unwrap();
@@ -57,7 +64,11 @@ fn inclusion_and_consistency_hold_at_every_kind_of_size() {
             verify_consistency(old, &log.root_at(old).unwrap(), size, &root, &proof).unwrap();
         }
     }
-    for beyond in [log.inclusion(0, 1301).err(), log.inclusion(1300, 1300).err(), log.consistency(1, 1301).err()] {
+    for beyond in [
+        log.inclusion(0, 1301).err(),
+        log.inclusion(1300, 1300).err(),
+        log.consistency(1, 1301).err(),
+    ] {
         assert!(matches!(beyond, Some(StoreError::Proof(_))));
     }
     assert!(matches!(log.checkpoint_at(1301), Err(StoreError::Proof(_))));
@@ -68,15 +79,25 @@ fn inclusion_and_consistency_hold_at_every_kind_of_size() {
 fn proof_files_of_ranges_verify_and_hide_what_is_withheld() {
     let world = World::new();
     let log = log_of(&world, 700);
-    for (range, as_of) in [(0..700, None), (0..0, None), (10..300, Some(650)), (255..257, None), (699..700, Some(700))] {
+    for (range, as_of) in [
+        (0..700, None),
+        (0..0, None),
+        (10..300, Some(650)),
+        (255..257, None),
+        (699..700, Some(700)),
+    ] {
         let mut file = Vec::new();
-        log.write_proof(range.clone(), as_of, &mut file, &|_, _| false).unwrap();
+        log.write_proof(range.clone(), as_of, &mut file, &|_, _| false)
+            .unwrap();
         let report = verify(file.as_slice(), Some(&key(&log))).unwrap();
         assert_eq!(report.size, as_of.unwrap_or(700));
         assert_eq!(report.root, log.root_at(report.size).unwrap());
         if range.end - range.start > 2 {
             let mut hidden = Vec::new();
-            log.write_proof(range, as_of, &mut hidden, &|row, k| k == 0 && row.position % 2 == 0).unwrap();
+            log.write_proof(range, as_of, &mut hidden, &|row, k| {
+                k == 0 && row.position % 2 == 0
+            })
+            .unwrap();
             verify(hidden.as_slice(), Some(&key(&log))).unwrap();
             assert!(hidden.len() < file.len());
         }
@@ -84,7 +105,10 @@ fn proof_files_of_ranges_verify_and_hide_what_is_withheld() {
     let mut file = Vec::new();
     let beyond = log.write_proof(0..701, None, &mut file, &|_, _| false);
     assert!(matches!(beyond, Err(StoreError::Proof(_))));
-    assert!(file.is_empty(), "nothing is written that cannot be finished");
+    assert!(
+        file.is_empty(),
+        "nothing is written that cannot be finished"
+    );
 }
 
 #[test]

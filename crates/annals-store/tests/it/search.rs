@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use crate::world::{World, event, event_with, generated, record, time};
 
 fn filter(query: &str) -> Filter {
-    let when = When { now: time("2026-11-22T12:00:00Z"), zone: jiff::tz::TimeZone::UTC };
+    let when = When {
+        now: time("2026-11-22T12:00:00Z"),
+        zone: jiff::tz::TimeZone::UTC,
+    };
     Query::parse(query).unwrap().resolve(&when).unwrap()
 }
 
@@ -55,7 +58,14 @@ fn mixed() -> (World, Log) {
             record(&other, vec![event(&format!("other-{n}"))]);
         }
         if n % 7 == 0 {
-            record(&log, vec![event_with(&format!("late-{n}"), "2020-01-01T00:00:00Z", "zoe")]);
+            record(
+                &log,
+                vec![event_with(
+                    &format!("late-{n}"),
+                    "2020-01-01T00:00:00Z",
+                    "zoe",
+                )],
+            );
         }
     }
     (world, log)
@@ -80,7 +90,13 @@ fn pages_hold_what_the_slow_way_finds() {
         for order in [Order::Desc, Order::Asc] {
             for as_of in [size, size / 2, 0] {
                 let expected = slowly(&log, &filter, as_of, order);
-                let search = Search { filter: filter.clone(), as_of: Some(as_of), order, limit: 17, ..Search::default() };
+                let search = Search {
+                    filter: filter.clone(),
+                    as_of: Some(as_of),
+                    order,
+                    limit: 17,
+                    ..Search::default()
+                };
                 assert_eq!(pages(&log, &search), expected, "{query} {order:?} {as_of}");
                 let found = log.search(&search).unwrap();
                 assert_eq!(found.count, Count::Exact(expected.len() as u64), "{query}");
@@ -101,9 +117,19 @@ fn what_is_recorded_later_is_not_on_older_pages() {
     let world = World::new();
     let log = world.log("org_a");
     record(&log, (0..10).map(|n| event(&format!("{n}"))).collect());
-    let first = log.search(&Search { limit: 4, ..Search::default() }).unwrap();
+    let first = log
+        .search(&Search {
+            limit: 4,
+            ..Search::default()
+        })
+        .unwrap();
     record(&log, vec![event("later")]);
-    let next = Search { limit: 4, as_of: Some(first.as_of), after: Some(6), ..Search::default() };
+    let next = Search {
+        limit: 4,
+        as_of: Some(first.as_of),
+        after: Some(6),
+        ..Search::default()
+    };
     let second = log.search(&next).unwrap();
     let positions = |rows: &[Row]| rows.iter().map(|row| row.position).collect::<Vec<_>>();
     assert_eq!(positions(&first.rows), [9, 8, 7, 6]);
@@ -116,10 +142,17 @@ fn counting_stops_at_the_limit() {
     let (_world, log) = mixed();
     let all = slowly(&log, &filter("action:issue.*"), log.size(), Order::Desc).len() as u64;
     assert!(all > 20);
-    for (count_limit, expected) in
-        [(all, Count::Exact(all)), (all - 1, Count::MoreThan(all - 1)), (5, Count::MoreThan(5))]
-    {
-        let search = Search { filter: filter("action:issue.*"), count_limit, limit: 3, ..Search::default() };
+    for (count_limit, expected) in [
+        (all, Count::Exact(all)),
+        (all - 1, Count::MoreThan(all - 1)),
+        (5, Count::MoreThan(5)),
+    ] {
+        let search = Search {
+            filter: filter("action:issue.*"),
+            count_limit,
+            limit: 3,
+            ..Search::default()
+        };
         assert_eq!(log.search(&search).unwrap().count, expected);
     }
 }
@@ -157,7 +190,10 @@ fn the_cache_stays_within_its_bound_and_changes_no_answer() {
         for chunk in events.chunks(50) {
             record(&log, chunk.to_vec());
         }
-        let rows: Vec<_> = log.scan(0..3000, Order::Desc).map(|row| row.unwrap().draft).collect();
+        let rows: Vec<_> = log
+            .scan(0..3000, Order::Desc)
+            .map(|row| row.unwrap().draft)
+            .collect();
         assert!(world.store().cached_bytes() <= cache_bytes);
         if cache_bytes > 0 {
             assert!(world.store().cached_bytes() > 0);

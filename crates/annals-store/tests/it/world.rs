@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{
-    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, SteppedClock, Store,
+    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, SteppedClock,
+    Store,
 };
 use annals_testkit::{Generator, Profile};
 use tempfile::TempDir;
@@ -37,7 +38,13 @@ impl World {
             ..Options::default()
         };
         change(&mut options);
-        let mut world = World { dir, clock, died, options, store: None };
+        let mut world = World {
+            dir,
+            clock,
+            died,
+            options,
+            store: None,
+        };
         world.open();
         world
     }
@@ -104,7 +111,10 @@ fn copy(from: &Path, to: &Path) {
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 pub(crate) fn time(text: &str) -> Timestamp {
@@ -140,7 +150,11 @@ fn draft(json: &str, id: &str) -> Draft {
 
 /// Believable events of all kinds, with ids; the same for the same seed.
 pub(crate) fn generated(count: u64, seed: u64) -> Vec<Draft> {
-    let profile = Profile { workspaces: 1, seed, ..Profile::year(count) };
+    let profile = Profile {
+        workspaces: 1,
+        seed,
+        ..Profile::year(count)
+    };
     Generator::new(profile)
         .take(usize::try_from(count).unwrap())
         .map(|event| draft(&event.event_json(true), "unused"))
@@ -163,8 +177,14 @@ pub(crate) fn keyed(drafts: Vec<Draft>, key: &str, body: &str) -> Append {
         hash[..text.len()].copy_from_slice(text.as_bytes());
         hash
     };
-    let idempotency = Some(Idempotency { key_hash: hash(key), body_hash: hash(body) });
-    Append { idempotency, ..batch(drafts) }
+    let idempotency = Some(Idempotency {
+        key_hash: hash(key),
+        body_hash: hash(body),
+    });
+    Append {
+        idempotency,
+        ..batch(drafts)
+    }
 }
 
 pub(crate) fn append(log: &Log, drafts: Vec<Draft>) -> Result<Appended, AppendError> {

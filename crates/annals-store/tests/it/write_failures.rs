@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use annals_store::{AppendError, Item};
-use annals_testkit::{FaultVfs, Failure, Injection};
+use annals_testkit::{Failure, FaultVfs, Injection};
 
 use crate::world::{World, append, event, generated, ids, record};
 
@@ -16,7 +16,10 @@ fn run(injection: Injection) -> Option<()> {
     let mut world = World::with(|options| options.vfs = Some(name));
     let (a, b) = (world.log("org_a"), world.log("org_b"));
     let mut acknowledged: Vec<(u64, String)> = Vec::new();
-    for (position, n) in record(&a, (0..3).map(|n| event(&format!("base-{n}"))).collect()).into_iter().zip(0..) {
+    for (position, n) in record(&a, (0..3).map(|n| event(&format!("base-{n}"))).collect())
+        .into_iter()
+        .zip(0..)
+    {
         acknowledged.push((position, format!("base-{n}")));
     }
     vfs.inject(injection);
@@ -34,7 +37,9 @@ fn run(injection: Injection) -> Option<()> {
                     "acknowledged after the disk failed"
                 );
                 for item in appended.items {
-                    let Item::Recorded { position, id, .. } = item else { panic!("{item:?}") };
+                    let Item::Recorded { position, id, .. } = item else {
+                        panic!("{item:?}")
+                    };
                     acknowledged.push((position, id));
                 }
             }
@@ -77,14 +82,24 @@ fn run(injection: Injection) -> Option<()> {
     for n in 0..3 {
         append(&a, vec![event(&format!("new-{n}"))]).unwrap();
     }
-    assert_eq!(ids(&a).iter().filter(|id| id.starts_with("new-")).count(), 3);
+    assert_eq!(
+        ids(&a).iter().filter(|id| id.starts_with("new-")).count(),
+        3
+    );
     world.assert_sound();
     (!missed).then_some(())
 }
 
 fn every_call(failure: Failure, persisted: bool, forever: bool) {
     let mut after = 0;
-    while run(Injection { after, failure, persisted, forever }).is_some() {
+    while run(Injection {
+        after,
+        failure,
+        persisted,
+        forever,
+    })
+    .is_some()
+    {
         after += 1;
     }
     assert!(after > 10, "there are more writes than that: {after}");

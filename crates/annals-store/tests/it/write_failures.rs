@@ -24,7 +24,7 @@ fn run(injection: Injection) -> Option<()> {
     }
     vfs.inject(injection);
     let mut failed = false;
-    for n in 0..3u64 {
+    for n in 0..2u64 {
         let mut drafts = vec![event(&format!("new-{n}"))];
         if n == 1 {
             // Long enough for several pages and a complete tile.
@@ -51,7 +51,9 @@ fn run(injection: Injection) -> Option<()> {
                 }
             }
         }
-        let _ = append(&b, vec![event(&format!("other-{n}"))]);
+        if n == 0 {
+            let _ = append(&b, vec![event("other")]);
+        }
     }
     drop((a, b));
     let died = world.died.load(Ordering::SeqCst);
@@ -79,12 +81,12 @@ fn run(injection: Injection) -> Option<()> {
     once.dedup();
     assert_eq!(once.len(), there.len());
     // Sending all of it again adds what is missing, and only that.
-    for n in 0..3 {
+    for n in 0..2 {
         append(&a, vec![event(&format!("new-{n}"))]).unwrap();
     }
     assert_eq!(
         ids(&a).iter().filter(|id| id.starts_with("new-")).count(),
-        3
+        2
     );
     world.assert_sound();
     (!missed).then_some(())

@@ -27,7 +27,7 @@ use crate::args::Demo;
 use crate::client::Client;
 use crate::directory::{operator_toml, user_data};
 use crate::installation::{Installation, Settings};
-use crate::output::Output;
+use crate::output::{Output, program};
 use crate::place::read_config;
 use crate::progress::Progress;
 use crate::serve::{runtime, stop_signal};
@@ -82,6 +82,7 @@ pub(crate) fn run(args: &Demo, output: &Output) -> Result<ExitCode> {
     runtime()?.block_on(async {
         let stop = stop_signal()?;
         let installation = Installation::open(settings).await?;
+        let data = installation.data.clone();
         let (operator, url) = (installation.operator.clone(), installation.url.clone());
         let door = door::routes(&operator, ACME.0, GLOBEX.0)?;
         let mut serving = tokio::spawn(installation.serve(stop, Some(door)));
@@ -267,12 +268,13 @@ fn announce(url: &str, api_key: &str, data: &Path, size: u64, output: &Output) -
 
 Try, in another terminal:
   export ANNALS_DATA={data}
-  annals query -w acme 'action:user.login_failed'
-  annals export -w acme --format proof --output acme.proof && annals verify acme.proof
+  {annals} query -w acme 'action:user.login_failed'
+  {annals} export -w acme --format proof --output acme.proof && {annals} verify acme.proof
 
 Ctrl-C stops the demo. The data stays in {data}; --reset makes it anew.",
         title = output.bold("Annals demo"),
         page = output.bold(&format!("{url}/demo")),
+        annals = program(),
         data = data.display(),
     ))?;
     Ok(())

@@ -38,7 +38,8 @@ pub(crate) fn run(args: &Export, place: &Place, output: &Output) -> Result<ExitC
         ))?;
         if args.format == Format::Proof {
             output.remark(format_args!(
-                "Anybody can check it, offline:  annals verify {}",
+                "Anybody can check it, offline:  {} verify {}",
+                crate::output::program(),
                 args.output.display()
             ));
         }

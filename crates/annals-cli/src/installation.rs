@@ -54,6 +54,9 @@ impl Installation {
     pub(crate) async fn open(settings: Settings) -> Result<Installation> {
         let data = settings.data;
         make_directory(&data)?;
+        // Paths are printed to be used from elsewhere.
+        let data =
+            fs::canonicalize(&data).with_context(|| format!("cannot use {}", data.display()))?;
         let file = operator_toml(&data);
         let existing = if file.exists() {
             Some(read_config(&file)?)

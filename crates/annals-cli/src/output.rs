@@ -117,6 +117,14 @@ impl Output {
     }
 }
 
+/// How this program was called, for commands that are printed to be copied: `annals`, or
+/// `target/release/annals` where it is not installed.
+pub(crate) fn program() -> String {
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "annals".to_owned())
+}
+
 /// Text of others, made harmless for a terminal: control characters, which could move the cursor or
 /// change colours, become visible.
 pub(crate) fn visible(text: &str) -> String {

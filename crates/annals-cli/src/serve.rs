@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Serve;
 use crate::installation::{Installation, Settings};
-use crate::output::Output;
+use crate::output::{Output, program};
 use crate::place::Place;
 
 /// Serves until SIGTERM or SIGINT.
@@ -72,6 +72,7 @@ pub(crate) fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static>
 fn announce(installation: &Installation, output: &Output) -> Result<()> {
     let url = &installation.url;
     let data = installation.data.display();
+    let annals = program();
     if output.is_json() {
         output.json(&json!({
             "annals": url,
@@ -94,12 +95,12 @@ The settings are in {data}/operator.toml, which also holds the key of the comman
 
 What to do next, in another terminal:
   export ANNALS_DATA={data}
-  annals workspace create acme --name Acme
-  annals key create --name my-product --scope write
+  {annals} workspace create acme --name Acme
+  KEY=$({annals} key create --name my-product --scope write)
   curl {url}/audit_logs/events -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\
     -d '{{\"organization_id\":\"acme\",\"event\":{{\"action\":\"user.login\",\"occurred_at\":\"'$(date -u +%FT%TZ)'\",
          \"actor\":{{\"id\":\"user_1\",\"type\":\"user\",\"name\":\"Ann\"}},\"targets\":[],\"context\":{{\"location\":\"203.0.113.7\"}}}}}}'
-  annals query --workspace acme
+  {annals} query --workspace acme
 
 The API is described at {url}/docs. Ctrl-C stops the server."
         ))?;

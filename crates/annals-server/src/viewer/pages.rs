@@ -258,6 +258,8 @@ pub(crate) struct LogPage {
     pub(crate) rows: Vec<RowView>,
     pub(crate) nothing: Option<Nothing>,
     pub(crate) pager: Pager,
+    /// Whether an event was asked for that is not in the log.
+    pub(crate) missing: bool,
     pub(crate) drawer: Option<Drawer>,
     /// The event in it.
     pub(crate) e: Option<EventView>,

@@ -130,6 +130,7 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
         },
         nothing: rows.is_empty().then(|| nothing(&filters, size, &words, visitor)),
         pager: pager(fixed, asked, &count),
+        missing: address.event.is_some() && e.is_none(),
         drawer: e.as_ref().map(|e| beside(fixed, asked, e)),
         trouble,
         rows,

@@ -486,7 +486,9 @@ async fn an_event_that_is_not_there() {
         .text();
     assert!(words(&page).contains("There is no such event"));
     // Beside the table there is then no panel, and the table is there all the same.
-    assert!(!browser.log("?e=none").await.contains("id=\"event\""));
+    let page = browser.log("?e=none").await;
+    assert!(words(&page).contains("There is no such event.") && !page.contains("id=\"event\""));
+    assert_eq!(sent(&page), ["evt_0"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod attacks;
 mod cast;
 mod chance;
 mod clock;
+mod daily;
+mod deeds;
 mod door;
 mod month;
 mod scenes;

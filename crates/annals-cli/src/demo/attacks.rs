@@ -11,7 +11,7 @@ use super::world::{Place, World};
 
 impl World {
     /// A script guesses the founder's password for some minutes, until the account is locked.
-    pub(crate) fn guessing(&mut self, at: i64) {
+    pub(super) fn guessing(&mut self, at: i64) {
         let mut when = at;
         for n in 1..=31 {
             when += self.chance.between(4, 17);
@@ -25,7 +25,7 @@ impl World {
     }
 
     /// In the morning she signs in with a code and sets a new password.
-    pub(crate) fn after_guessing(&mut self, at: i64) {
+    pub(super) fn after_guessing(&mut self, at: i64) {
         self.people[ANN].session = None;
         self.login_by_code(ANN, at);
         let target = vec![self.user_target(ANN)];
@@ -42,7 +42,7 @@ impl World {
 
     /// One guess for each account, and it fits one of them. What is done with it: a foreign account
     /// is linked, and three projects are exported.
-    pub(crate) fn spraying(&mut self, at: i64) {
+    pub(super) fn spraying(&mut self, at: i64) {
         let mut when = at;
         for who in [ANN, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA] {
             for n in 1..=2 {
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Chloé notices in the morning, recovers the account and takes the foreign link off.
-    pub(crate) fn recovery(&mut self, at: i64) {
+    pub(super) fn recovery(&mut self, at: i64) {
         let target = vec![self.user_target(CHLOE)];
         let home = self.people[CHLOE].home;
         let place = Place::new(home, self.people[CHLOE].agent, "web");
@@ -100,7 +100,7 @@ impl World {
 
     /// On the last afternoon the contractor deletes what she reported; she is removed, and in the
     /// evening tries her old invitation.
-    pub(crate) fn last_afternoon(&mut self, at: i64) {
+    pub(super) fn last_afternoon(&mut self, at: i64) {
         self.login(ISLA, at - 60);
         let act = format!("act_{}", self.chance.hex());
         for n in 0..7 {
@@ -117,7 +117,7 @@ impl World {
     }
 
     /// The contractor's membership ends.
-    pub(crate) fn offboarding(&mut self, at: i64) {
+    pub(super) fn offboarding(&mut self, at: i64) {
         let unassigned = self
             .issues
             .iter()

@@ -13,7 +13,7 @@ impl World {
     // The first day.
 
     /// Ann opens the workspace, lets her domain join, and links the outside tracker at the second try.
-    pub(crate) fn found(&mut self, at: i64) {
+    pub(super) fn found(&mut self, at: i64) {
         self.people[ANN].present = true;
         self.people[ANN].logins = 1;
         let session = super::cast::Session {
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Everybody is asked in, one address at first mistyped; most join during the day.
-    pub(crate) fn invite_all(&mut self, at: i64) {
+    pub(super) fn invite_all(&mut self, at: i64) {
         let act = format!("act_{}", self.chance.hex());
         let staff = [BEN, CHLOE, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA];
         self.invitation_failed(ANN, at, "invalid_email", "validation", "member");
@@ -68,14 +68,14 @@ impl World {
     // Later.
 
     /// Henrik opens his invitation too late, and is asked again.
-    pub(crate) fn late_invitation(&mut self, at: i64) {
+    pub(super) fn late_invitation(&mut self, at: i64) {
         self.join_failed(HENRIK, at, "invitation_expired", "invitation");
         self.invite(ANN, at + 3000, HENRIK, None, true);
         self.later(at + 5400, Act::Join(HENRIK, "invitation"));
     }
 
     /// Two clients are asked into the one project that concerns them.
-    pub(crate) fn invite_guests(&mut self, at: i64) {
+    pub(super) fn invite_guests(&mut self, at: i64) {
         self.update_project(
             CHLOE,
             at - 600,
@@ -117,12 +117,12 @@ impl World {
     }
 
     /// Liam joins through the domain, once his address is verified.
-    pub(crate) fn domain_join(&mut self, at: i64) {
+    pub(super) fn domain_join(&mut self, at: i64) {
         self.join_failed(LIAM, at, "email_not_verified", "domain_join");
         self.later(at + 800, Act::Join(LIAM, "domain_join"));
     }
 
-    pub(crate) fn organise(&mut self, at: i64) {
+    pub(super) fn organise(&mut self, at: i64) {
         self.group(BEN, at, WEBSITE, Value::Null, json!("Marketing"));
         self.group(BEN, at + 40, CHECKOUT, Value::Null, json!("Shop"));
         self.group(BEN, at + 65, LEGACY, Value::Null, json!("Shop"));
@@ -147,14 +147,14 @@ impl World {
         self.add_domain(at + 7000, "acme-labs.example");
     }
 
-    pub(crate) fn help_centre(&mut self, at: i64) {
+    pub(super) fn help_centre(&mut self, at: i64) {
         self.create_project(CHLOE, at, HELP);
         self.install_widget(at + 1800, HELP, "npm_sdk");
         self.group(CHLOE, at + 2000, HELP, Value::Null, json!("Support"));
         self.group(BEN, at + 9000, WEBSITE, json!("Marketing"), json!("Web"));
     }
 
-    pub(crate) fn profiles(&mut self, at: i64) {
+    pub(super) fn profiles(&mut self, at: i64) {
         self.account(EMI, at, "iac_emi_github", "github", true);
         self.account(DANIEL, at + 1500, "iac_daniel_gitlab", "gitlab", true);
         let target = vec![self.user_target(GRACE)];
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Ben confirms a new address; the profile changes only then.
-    pub(crate) fn new_address(&mut self, at: i64) {
+    pub(super) fn new_address(&mut self, at: i64) {
         let mut place = self.seat(BEN, at);
         place.source = "email_link";
         let target = vec![self.user_target(BEN)];
@@ -197,25 +197,25 @@ impl World {
     }
 
     /// The role change to remember: Henrik is made admin for a release, and keeps it for three days.
-    pub(crate) fn promote(&mut self, at: i64) {
+    pub(super) fn promote(&mut self, at: i64) {
         self.set_role(ANN, at, HENRIK, Role::Manager);
     }
-    pub(crate) fn make_admin(&mut self, at: i64) {
+    pub(super) fn make_admin(&mut self, at: i64) {
         self.set_role(ANN, at, HENRIK, Role::Admin);
     }
-    pub(crate) fn demote(&mut self, at: i64) {
+    pub(super) fn demote(&mut self, at: i64) {
         self.set_role(ANN, at, HENRIK, Role::Manager);
     }
 
     /// The old shop is put away, brought back by mistake, put away again and at last deleted.
-    pub(crate) fn archive(&mut self, at: i64) {
+    pub(super) fn archive(&mut self, at: i64) {
         self.shelve(CHLOE, at, LEGACY, true);
     }
-    pub(crate) fn unarchive(&mut self, at: i64) {
+    pub(super) fn unarchive(&mut self, at: i64) {
         self.shelve(HENRIK, at, LEGACY, false);
         self.shelve(CHLOE, at + 2300, LEGACY, true);
     }
-    pub(crate) fn delete_project(&mut self, at: i64) {
+    pub(super) fn delete_project(&mut self, at: i64) {
         let count =
             i64::try_from(self.issues.iter().filter(|i| i.project == LEGACY).count()).unwrap_or(0);
         let target = vec![self.project_target(LEGACY)];
@@ -231,16 +231,16 @@ impl World {
         );
     }
 
-    pub(crate) fn export(&mut self, at: i64) {
+    pub(super) fn export(&mut self, at: i64) {
         self.export_project(CHLOE, at, NORTHWIND, "csv");
     }
-    pub(crate) fn export_again(&mut self, at: i64) {
+    pub(super) fn export_again(&mut self, at: i64) {
         self.export_project(BEN, at, WEBSITE, "csv");
         self.export_project(BEN, at + 130, MOBILE, "csv");
     }
 
     /// A sandbox workspace of the same company is made, used for a week, and deleted.
-    pub(crate) fn sandbox(&mut self, at: i64) {
+    pub(super) fn sandbox(&mut self, at: i64) {
         let target = json!({"type": "workspace", "id": "acme-sandbox", "name": "Acme Sandbox"});
         self.by(
             ANN,
@@ -253,7 +253,7 @@ impl World {
             }),
         );
     }
-    pub(crate) fn delete_sandbox(&mut self, at: i64) {
+    pub(super) fn delete_sandbox(&mut self, at: i64) {
         let target = json!({"type": "workspace", "id": "acme-sandbox", "name": "Acme Sandbox"});
         self.by(ANN, at, "workspace.deleted", vec![target], json!({
             "metadata": {"member_count": 3, "guest_count": 0, "project_count": 1, "issue_count": 4, "plan": "trial"},
@@ -262,7 +262,7 @@ impl World {
     }
 
     /// The vendor's support withdraws a domain join, on Ann's request.
-    pub(crate) fn remove_domain(&mut self, at: i64) {
+    pub(super) fn remove_domain(&mut self, at: i64) {
         let ann = self.user(ANN);
         let actor = json!({
             "type": "support", "id": "sup_17", "name": "Support (Petra)",
@@ -277,7 +277,7 @@ impl World {
         }));
     }
 
-    pub(crate) fn drop_account(&mut self, at: i64) {
+    pub(super) fn drop_account(&mut self, at: i64) {
         let target =
             json!({"type": "shared_account", "id": "sha_trello", "name": "Trello (old boards)"});
         self.by(BEN, at, "workspace.integration_shared_account_deleted", vec![target], json!({
@@ -287,7 +287,7 @@ impl World {
         self.account_refused(at + 700, "linear", "insufficient_scopes", "verify");
     }
 
-    pub(crate) fn welcome_maya(&mut self, at: i64) {
+    pub(super) fn welcome_maya(&mut self, at: i64) {
         self.invitation_failed(
             FARID,
             at - 4000,
@@ -300,7 +300,7 @@ impl World {
     }
 
     /// Liam deletes his account, which ends his membership too.
-    pub(crate) fn liam_goes(&mut self, at: i64) {
+    pub(super) fn liam_goes(&mut self, at: i64) {
         self.login(LIAM, at - 300);
         let target = vec![self.user_target(LIAM)];
         let p = &self.people[LIAM];
@@ -324,14 +324,14 @@ impl World {
     }
 
     /// Keiko's part is done: out of the project, and the next day she leaves by herself.
-    pub(crate) fn keiko_off_the_project(&mut self, at: i64) {
+    pub(super) fn keiko_off_the_project(&mut self, at: i64) {
         let targets = vec![self.user_target(KEIKO), self.project_target(NORTHWIND)];
         self.by(BEN, at, "project.user_removed", targets, json!({
             "metadata": {"role_in_project": "guest", "was_pending": false, "remaining_projects": 0},
             "previous": {"access": "member"}, "next": {"access": Value::Null},
         }));
     }
-    pub(crate) fn keiko_leaves(&mut self, at: i64) {
+    pub(super) fn keiko_leaves(&mut self, at: i64) {
         self.login(KEIKO, at - 120);
         let target = vec![self.user_target(KEIKO)];
         self.by(
@@ -346,310 +346,5 @@ impl World {
         );
         self.people[KEIKO].present = false;
         self.people[KEIKO].session = None;
-    }
-
-    // What the scenes are made of.
-
-    /// An act of somebody who is signed in, at the desk.
-    pub(crate) fn by(
-        &mut self,
-        who: usize,
-        at: i64,
-        action: &str,
-        targets: Vec<Value>,
-        rest: Value,
-    ) {
-        let place = self.seat(who, at);
-        self.tell(at, action, self.user(who), targets, place, rest);
-    }
-
-    /// The desk of `who`, after signing in if that has not happened yet.
-    pub(crate) fn seat(&mut self, who: usize, at: i64) -> Place {
-        self.login(who, at - 60);
-        self.desk(who)
-    }
-
-    fn invitation(&self, who: usize) -> String {
-        format!("inv_{}", self.people[who].id.trim_start_matches("usr_"))
-    }
-
-    fn invite(&mut self, by: usize, at: i64, who: usize, act: Option<&str>, resend: bool) {
-        let mut place = self.seat(by, at);
-        place.correlation = act.map(str::to_owned);
-        let invitation = self.invitation(who);
-        let role = self.people[who].role.as_str();
-        let targets = vec![
-            self.user_target(who),
-            json!({"type": "invitation", "id": invitation}),
-        ];
-        let rest = json!({"metadata": {
-            "invitation_id": invitation, "role": role, "delivery": "email", "resend": resend, "bulk": act.is_some(),
-        }});
-        self.tell(
-            at,
-            "workspace.user_invited",
-            self.user(by),
-            targets,
-            place,
-            rest,
-        );
-    }
-
-    fn invitation_failed(&mut self, by: usize, at: i64, reason: &str, stage: &str, role: &str) {
-        let workspace = vec![self.workspace.clone()];
-        self.by(
-            by,
-            at,
-            "workspace.user_invitation_failed",
-            workspace,
-            json!({
-                "failure": {"reason": reason, "stage": stage},
-                "metadata": {"role": role},
-            }),
-        );
-    }
-
-    /// One becomes a member: the membership first, then the verified address and the session, as
-    /// the workspace sees them.
-    pub(crate) fn join(&mut self, who: usize, at: i64, method: &str) {
-        self.people[who].present = true;
-        let role = self.people[who].role.as_str();
-        let place = Place::new(self.people[who].home, self.people[who].agent, "email_link");
-        let mut metadata = json!({"method": method, "role": role, "new_account": true});
-        if method == "domain_join" {
-            metadata["domain_join_id"] = json!("dom_acme");
-        } else {
-            metadata["invitation_id"] = json!(self.invitation(who));
-        }
-        let target = vec![self.user_target(who)];
-        let act = format!("act_{}", self.chance.hex());
-        let rest = json!({"metadata": metadata, "next": {"role": role}});
-        self.tell(
-            at,
-            "workspace.user_joined",
-            self.user(who),
-            target.clone(),
-            place.part_of(&act),
-            rest,
-        );
-        let place = Place::new(self.people[who].home, self.people[who].agent, "email_link");
-        let email = self.people[who].email;
-        let rest = json!({
-            "metadata": {"email": email, "purpose": "signup", "method": "link"},
-            "previous": {"email_verified": false}, "next": {"email_verified": true},
-        });
-        self.tell(
-            at + 1,
-            "user.email_verified",
-            self.user(who),
-            target,
-            place.part_of(&act),
-            rest,
-        );
-        let home = self.people[who].home;
-        self.sign_in(who, at + 2, home, "signup");
-    }
-
-    fn join_failed(&mut self, who: usize, at: i64, reason: &str, method: &str) {
-        let place = Place::new(self.people[who].home, self.people[who].agent, "email_link");
-        let targets = vec![self.workspace.clone(), self.user_target(who)];
-        let rest = json!({"failure": {"reason": reason, "stage": "authorization"}, "metadata": {"method": method}});
-        self.tell(
-            at,
-            "workspace.user_join_failed",
-            self.unauthenticated(who),
-            targets,
-            place,
-            rest,
-        );
-    }
-
-    pub(crate) fn join_refused(&mut self, who: usize, at: i64) {
-        self.join_failed(who, at, "invitation_already_used", "invitation");
-    }
-
-    pub(crate) fn set_role(&mut self, by: usize, at: i64, who: usize, role: Role) {
-        let previous = self.people[who].role;
-        let change = if role > previous {
-            "escalation"
-        } else {
-            "reduction"
-        };
-        let target = vec![self.user_target(who)];
-        self.by(
-            by,
-            at,
-            "workspace.user_role_updated",
-            target,
-            json!({
-                "metadata": {"privilege_change": change, "is_owner_transfer": false},
-                "previous": {"role": previous.as_str()}, "next": {"role": role.as_str()},
-            }),
-        );
-        self.people[who].role = role;
-    }
-
-    fn add_domain(&mut self, at: i64, domain: &str) {
-        let id = format!("dom_{}", domain.trim_end_matches(".example"));
-        let target = json!({"type": "domain_join", "id": id, "name": domain});
-        let email = self.people[ANN].email;
-        self.by(ANN, at, "workspace.domain_join_added", vec![target], json!({
-            "metadata": {"domain": domain, "verified_by_email": email, "verification_method": "email_link", "default_role": "member"},
-            "next": {"domain": domain, "default_role": "member"},
-        }));
-    }
-
-    fn account_refused(&mut self, at: i64, provider: &str, reason: &str, stage: &str) {
-        let workspace = vec![self.workspace.clone()];
-        self.by(
-            ANN,
-            at,
-            "workspace.integration_shared_account_connection_failed",
-            workspace,
-            json!({
-                "failure": {"reason": reason, "stage": stage},
-                "metadata": {"provider": provider, "auth_type": "oauth2"},
-            }),
-        );
-    }
-
-    fn connect_account(&mut self, at: i64, id: &str, provider: &str, name: &str) {
-        let target = json!({"type": "shared_account", "id": id, "name": name});
-        self.by(ANN, at, "workspace.integration_shared_account_connected", vec![target], json!({
-            "metadata": {"provider": provider, "auth_type": "oauth2", "external_account_name": name, "scopes": ["read", "write"], "reconnect": false},
-            "next": {"provider": provider, "auth_type": "oauth2"},
-        }));
-    }
-
-    pub(crate) fn account(&mut self, who: usize, at: i64, id: &str, provider: &str, on: bool) {
-        let targets = vec![
-            self.user_target(who),
-            json!({"type": "integration_account", "id": id, "name": provider}),
-        ];
-        let (action, rest) = if on {
-            let rest = json!({"metadata": {"provider": provider, "auth_type": "oauth2"}, "next": {"provider": provider}});
-            ("user.integration_account_connected", rest)
-        } else {
-            let rest = json!({"metadata": {"provider": provider, "cause": "user_action"}, "previous": {"provider": provider}});
-            ("user.integration_account_deleted", rest)
-        };
-        self.by(who, at, action, targets, rest);
-    }
-
-    fn create_project(&mut self, who: usize, at: i64, project: usize) {
-        self.projects[project].active = true;
-        let (name, host) = (self.projects[project].name, self.projects[project].host);
-        let target = vec![self.project_target(project)];
-        self.by(who, at, "project.created", target, json!({
-            "metadata": {"website_host": host, "members_access": "all",
-                         "integration": {"provider": "jira", "account_kind": "shared", "account_id": "sha_jira"}},
-            "next": {"name": name, "website_host": host, "members_access": "all"},
-        }));
-    }
-
-    fn update_project(
-        &mut self,
-        who: usize,
-        at: i64,
-        project: usize,
-        field: &str,
-        from: Value,
-        to: Value,
-    ) {
-        let target = vec![self.project_target(project)];
-        self.by(
-            who,
-            at,
-            "project.updated",
-            target,
-            json!({"previous": {field: from}, "next": {field: to}}),
-        );
-    }
-
-    fn install_widget(&mut self, at: i64, project: usize, method: &str) {
-        let host = self.projects[project].host;
-        let id = self.projects[project].id.replace("prj_", "wdg_");
-        let targets = vec![
-            json!({"type": "widget", "id": id, "name": host}),
-            self.project_target(project),
-        ];
-        self.by(ANN, at, "project.widget_installed", targets, json!({
-            "metadata": {"install_method": method, "host": host, "visibility": "everyone", "verified_by": "ping"},
-            "next": {"install_state": "installed", "visibility": "everyone"},
-        }));
-    }
-
-    fn group(&mut self, who: usize, at: i64, project: usize, from: Value, to: Value) {
-        let target = vec![self.project_target(project)];
-        self.by(
-            who,
-            at,
-            "project.group_updated",
-            target,
-            json!({
-                "metadata": {"cause": "user_action"},
-                "previous": {"group_name": from}, "next": {"group_name": to},
-            }),
-        );
-    }
-
-    fn shelve(&mut self, who: usize, at: i64, project: usize, archived: bool) {
-        self.projects[project].active = !archived;
-        let open = self
-            .issues
-            .iter()
-            .filter(|i| i.project == project && i.status == "open")
-            .count();
-        let action = if archived {
-            "project.archived"
-        } else {
-            "project.unarchived"
-        };
-        let target = vec![self.project_target(project)];
-        self.by(
-            who,
-            at,
-            action,
-            target,
-            json!({
-                "metadata": {"open_issue_count": open},
-                "previous": {"archived": !archived}, "next": {"archived": archived},
-            }),
-        );
-    }
-
-    pub(crate) fn export_project(&mut self, who: usize, at: i64, project: usize, format: &str) {
-        let id = format!("exp_{}", &self.chance.hex()[..8]);
-        let count = self
-            .issues
-            .iter()
-            .filter(|i| i.project == project && !i.gone)
-            .count();
-        let targets = vec![
-            self.project_target(project),
-            json!({"type": "export", "id": id}),
-        ];
-        self.by(who, at, "project.export_requested", targets, json!({"metadata": {
-            "export_id": id, "format": format, "include_archived": false, "include_comments": true,
-            "issue_count_estimate": count, "delivery": "download",
-        }}));
-    }
-
-    /// The outside tracker does not answer for an hour: issues are made, forwarding them fails.
-    pub(crate) fn outage(&mut self, at: i64) {
-        for n in 1..=14 {
-            let Some(issue) = self.recent_issue(|_, i| i.status == "open") else {
-                return;
-            };
-            let project = self.project_target(self.issues[issue].project);
-            let targets = vec![self.issue_target(issue), project];
-            let actor = json!({"type": "integration", "id": "sha_jira", "name": "Jira sync"});
-            let place = Place::new("198.51.100.5", "jira-sync/2.8", "integration");
-            let when = at + n * 250 + self.chance.between(0, 90);
-            self.tell(when, "issue.creation_failed", actor, targets, place, json!({
-                "failure": {"reason": "integration_unreachable", "stage": "integration_sync", "detail": "timed out after 10 s"},
-                "metadata": {"provider": "jira", "retryable": true, "attempt": n % 3 + 1},
-            }));
-        }
     }
 }

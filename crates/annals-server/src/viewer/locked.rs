@@ -170,7 +170,11 @@ pub(crate) async fn example(
             "attachment; filename=\"audit-logs-events-example.csv\"",
         ),
     ];
-    let mut response = (headers, include_str!("../../assets/example.csv")).into_response();
+    let mut response = (
+        headers,
+        include_str!("../../../../docs/example-audit-log.csv"),
+    )
+        .into_response();
     guard(&mut response, "'none'");
     response
 }

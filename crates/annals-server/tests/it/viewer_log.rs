@@ -535,8 +535,14 @@ async fn a_workspace_that_is_not_entitled_sees_what_it_would_get() {
         .map(|name| format!("\"{name}\""))
         .join(",");
     assert_eq!(example.text().lines().next(), Some(header.as_str()));
-    // One of each kind.
-    assert_eq!(example.text().lines().count(), 1 + 43);
+    let text = example.text();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let kinds: std::collections::BTreeSet<String> = reader
+        .records()
+        .map(|row| row.unwrap()[5].to_owned())
+        .filter(|action| !action.starts_with("audit_log."))
+        .collect();
+    assert_eq!(kinds.len(), 43);
     for file in ["csv", "ndjson", "proof"] {
         let refused = browser
             .get(&format!("{LOG}/download.{file}"))

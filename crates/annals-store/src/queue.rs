@@ -211,3 +211,98 @@ impl Waiting {
         group
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use annals_event::{Draft, Event, Rules, Timestamp};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::blocks::Blocks;
+    use crate::database::{Location, Readers};
+    use crate::recent::Recent;
+    use crate::submission::{Batch, Reply};
+
+    fn submission(slot: Slot, events: usize, internal: bool) -> Submission {
+        let json = br#"{"action":"a","occurred_at":"2026-01-01T00:00:00Z","actor":{"id":"x","type":"user"},"targets":[],"context":{}}"#;
+        let event = Event::from_json(json).unwrap();
+        let draft = Draft::new(event, &Rules::open(), Timestamp::MAX, || "id".to_owned()).unwrap();
+        let readers = Readers::new(Location::new(Path::new("nowhere"), None));
+        let blocks = Blocks::new(Recent::new([0; 16], 0), readers, 0);
+        let log = Arc::from("log");
+        let batch = Batch::new(&blocks, slot, log, vec![draft; events], "key", None, false);
+        let reply = Reply::Append(oneshot::channel().0);
+        Submission {
+            batches: vec![batch],
+            internal,
+            reply,
+            attempts: 0,
+        }
+    }
+
+    fn slots(queue: &Queue) -> Vec<Slot> {
+        match queue.take(None).0 {
+            Work::Group(group) => group.iter().map(Submission::slot).collect(),
+            Work::Finished | Work::Closed => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn logs_take_turns() {
+        let queue = Queue::new();
+        for slot in [1, 1, 1, 2, 3, 3] {
+            assert!(queue.push(submission(slot, 1, false)).is_ok());
+        }
+        assert_eq!(slots(&queue), [1, 2, 3, 1, 3, 1]);
+        queue.close();
+        assert!(slots(&queue).is_empty());
+        assert!(matches!(
+            queue.push(submission(1, 1, false)),
+            Err((Refused::Closed, _))
+        ));
+    }
+
+    #[test]
+    fn a_group_has_a_size_and_what_is_left_comes_next() {
+        let queue = Queue::new();
+        for _ in 0..3 {
+            assert!(queue.push(submission(1, GROUP_EVENTS / 2, false)).is_ok());
+        }
+        assert!(queue.push(submission(2, GROUP_EVENTS * 2, false)).is_ok());
+        assert_eq!(slots(&queue), [1]);
+        assert_eq!(slots(&queue), [2], "a large one goes alone");
+        assert_eq!(slots(&queue), [1, 1]);
+    }
+
+    #[test]
+    fn a_busy_log_cannot_take_the_whole_queue() {
+        let queue = Queue::new();
+        let mut taken = 0;
+        while queue.push(submission(1, 1000, false)).is_ok() {
+            taken += 1000;
+        }
+        assert!(
+            (WAITING_EVENTS / 3..WAITING_EVENTS * 3 / 4).contains(&taken),
+            "{taken}"
+        );
+        // Another one still has room, and our own events always do.
+        assert!(queue.push(submission(2, 1000, false)).is_ok());
+        assert!(queue.push(submission(1, 1000, true)).is_ok());
+        while matches!(queue.take(None).0, Work::Group(_)) && queue.lock().events > 0 {}
+        let waiting = queue.lock();
+        assert_eq!((waiting.events, waiting.bytes), (0, 0));
+        drop(waiting);
+        assert!(queue.push(submission(1, 1000, false)).is_ok());
+    }
+
+    #[test]
+    fn what_was_given_back_goes_first() {
+        let queue = Queue::new();
+        assert!(queue.push(submission(1, 1, false)).is_ok());
+        queue.give_back([submission(7, 1, false)]);
+        assert_eq!(slots(&queue), [7, 1]);
+    }
+}

@@ -36,20 +36,37 @@ pub(crate) struct LogState {
     pub(crate) tiles_written: u64,
 }
 
-/// A group's share of a log. The next span begins where this one ends.
+/// A group's share of a log. The next span begins where this one ends. There may be as many as events,
+/// so it is kept to 24 bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span {
     pub(crate) first: u64,
-    /// The earliest `occurred_at` in it, and how much later the latest is, in microseconds.
+    /// The earliest `occurred_at` in it, in microseconds since the epoch.
     pub(crate) earliest: i64,
-    pub(crate) latest_after: u64,
+    /// How much later the latest one is at most, in seconds; at its maximum, any time.
+    latest_after: u32,
     pub(crate) group: u32,
 }
 
 impl Span {
-    /// The latest `occurred_at` in it.
+    fn new(group: u32, part: &Part) -> Span {
+        let (earliest, latest) = part.occurred;
+        let seconds = latest.abs_diff(earliest).div_ceil(1_000_000);
+        let latest_after = u32::try_from(seconds).unwrap_or(u32::MAX);
+        Span {
+            first: part.first,
+            earliest,
+            latest_after,
+            group,
+        }
+    }
+
+    /// A time that no event in it is later than.
     pub(crate) fn latest(&self) -> i64 {
-        self.earliest.saturating_add_unsigned(self.latest_after)
+        match self.latest_after {
+            u32::MAX => i64::MAX,
+            seconds => self.earliest.saturating_add(i64::from(seconds) * 1_000_000),
+        }
     }
 }
 
@@ -217,12 +234,7 @@ impl Recent {
                 let what = "the tables are behind the journal";
                 return Err(damaged(group, part.slot, part.first, what));
             }
-            log.spans.push(Span {
-                first: part.first,
-                earliest: part.occurred.0,
-                latest_after: part.occurred.1.abs_diff(part.occurred.0),
-                group,
-            });
+            log.spans.push(Span::new(group, part));
         }
         let mut ids = write(&self.ids);
         for id in header.parts.iter().flat_map(|part| &part.ids) {

@@ -214,8 +214,15 @@ impl Inner {
         let Some(threads) = threads else {
             return Ok(());
         };
-        // The last clone may have been held by something that the writer itself drops.
-        if threads.writer.thread().id() == thread::current().id() {
+        // The last clone may have been held by something that one of the threads itself drops; that one
+        // cannot wait for itself, and both end when the queue is empty.
+        let here = thread::current().id();
+        if [
+            threads.writer.thread().id(),
+            threads.sequencer.thread().id(),
+        ]
+        .contains(&here)
+        {
             return Ok(());
         }
         let sequenced = threads.sequencer.join();

@@ -86,7 +86,10 @@ impl Frames<'_> {
             .compress_to_buffer(&self.open, &mut body[start..])?;
         body.truncate(start + stored);
         let mut plain = std::mem::take(&mut self.open);
-        plain.shrink_to_fit();
+        // A small group's only frame; a full one has little to give back.
+        if plain.len() < plain.capacity() / 2 {
+            plain.shrink_to_fit();
+        }
         self.done.sizes.push(FrameSize {
             stored: to_u32(stored),
             plain: to_u32(plain.len()),

@@ -1,9 +1,10 @@
 //! How fast events become durable, in process: parse, check, sequence, hash, compress, sync.
 //!
-//! `cargo run --release -p annals-store --example ingest -- [DIR]`
+//! `cargo run --release -p annals-store --example ingest -- [DIR [EVENTS]]`
 //!
 //! Prints events per second and latencies for single events from 64 threads, batches of 100 from 8
-//! and batches of 500 from 4; then how long a restart and the newest 50 rows take.
+//! and batches of 500 from 4; then how long a restart and the newest 50 rows take. With
+//! EVENTS it loads so many instead, 500 of mixed workspaces at a time.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -31,9 +32,69 @@ fn main() {
         .build()
         .unwrap();
 
-    let profile = Profile::year(200_000);
+    let hold: Option<u64> = std::env::args().nth(2).map(|count| count.parse().unwrap());
+    let profile = Profile::year(hold.unwrap_or(200_000));
+    for name in Generator::organizations(&profile) {
+        runtime
+            .block_on(store.ensure_organization(&name, Entitlement::Active))
+            .unwrap();
+    }
+    let names: Vec<String> = Generator::organizations(&profile).collect();
+    if hold.is_some() {
+        load(&store, profile);
+    } else {
+        compare(&store, profile);
+    }
+    report(store, dir, &names);
+}
+
+/// Loads all events of the profile, as somebody does who moves in.
+fn load(store: &Store, profile: Profile) {
+    let started = Instant::now();
+    let mut events = Generator::new(profile);
+    let now = SystemClock.now();
+    let mut waiting = std::collections::VecDeque::new();
+    loop {
+        let mut by_log: std::collections::HashMap<String, Vec<Draft>> =
+            std::collections::HashMap::new();
+        for event in events.by_ref().take(500) {
+            let parsed = Event::from_json(event.event_json(true).as_bytes()).unwrap();
+            let draft = Draft::new(parsed, &Rules::open(), now, String::new).unwrap();
+            by_log
+                .entry(event.organization_id())
+                .or_default()
+                .push(draft);
+        }
+        if by_log.is_empty() {
+            break;
+        }
+        for (name, drafts) in by_log {
+            waiting.push_back(store.log(&name).unwrap().append(append(drafts)));
+        }
+        while waiting.len() > 2000 {
+            waiting.pop_front().unwrap().wait().unwrap();
+        }
+    }
+    waiting
+        .into_iter()
+        .for_each(|pending| drop(pending.wait().unwrap()));
+    println!("loaded in {:?}", started.elapsed());
+}
+
+fn append(drafts: Vec<Draft>) -> Append {
+    let recorded_by = "key_bench".to_owned();
+    Append {
+        drafts,
+        recorded_by,
+        idempotency: None,
+        internal: false,
+        receipt: false,
+    }
+}
+
+/// Singles and batches, one after the other.
+fn compare(store: &Store, profile: Profile) {
     let events: Vec<(String, Vec<u8>)> = Generator::new(profile)
-        .take(200_000)
         .map(|event| {
             (
                 event.organization_id(),
@@ -41,29 +102,22 @@ fn main() {
             )
         })
         .collect();
-    for (organization, _) in &events {
-        if store.log(organization).is_none() {
-            runtime
-                .block_on(store.ensure_organization(organization, Entitlement::Active))
-                .unwrap();
-        }
-    }
     let bytes: usize = events.iter().map(|(_, json)| json.len()).sum();
     println!(
         "{} events of {} bytes on average",
         events.len(),
         bytes / events.len()
     );
-
     for (threads, batch) in [(64, 1), (8, 100), (4, 500)] {
-        run(&store, &events, threads, batch);
+        run(store, &events, threads, batch);
     }
-    let entries: u64 = events
+}
+
+/// What the store takes, and how quick it is after a restart.
+fn report(store: Store, dir: &std::path::Path, names: &[String]) {
+    let entries: u64 = names
         .iter()
-        .map(|(organization, _)| organization)
-        .collect::<std::collections::HashSet<_>>()
-        .into_iter()
-        .map(|organization| store.log(organization).unwrap().size())
+        .map(|name| store.log(name).unwrap().size())
         .sum();
     println!("resident {} MB with {entries} entries", resident());
     let started = Instant::now();
@@ -80,8 +134,7 @@ fn main() {
     println!("open {:?}, resident {} MB", started.elapsed(), resident());
     let mut slowest = Duration::ZERO;
     let mut total = Duration::ZERO;
-    let names: std::collections::BTreeSet<_> = events.iter().map(|(name, _)| name).collect();
-    for name in &names {
+    for name in names {
         let log = store.log(name).unwrap();
         let started = Instant::now();
         let found = log
@@ -137,14 +190,7 @@ fn run(store: &Store, events: &[(String, Vec<u8>)], threads: usize, batch: usize
                                 .unwrap()
                             })
                             .collect();
-                        let append = Append {
-                            drafts,
-                            recorded_by: "key_bench".to_owned(),
-                            idempotency: None,
-                            internal: false,
-                            receipt: false,
-                        };
-                        log.append(append).wait().unwrap();
+                        log.append(append(drafts)).wait().unwrap();
                         latencies.push(begun.elapsed());
                     }
                     latencies

@@ -42,7 +42,7 @@ impl Profile {
 pub struct Generated {
     /// The workspace, by its number: 0 is the biggest.
     pub workspace: u32,
-    /// A UUIDv7 of the event's time.
+    /// A version 7 UUID of the event's time.
     pub id: String,
     /// Microseconds since the epoch.
     pub occurred_at: i64,
@@ -131,14 +131,30 @@ const ACTIONS: [(&str, u32, &str); 43] = [
     ("workspace.user_invitation_failed", 1, "workspace"),
     ("workspace.user_role_updated", 3, "user"),
     ("workspace.user_removed", 2, "user"),
-    ("workspace.integration_shared_account_connected", 1, "shared_account"),
-    ("workspace.integration_shared_account_connection_failed", 1, "workspace"),
-    ("workspace.integration_shared_account_deleted", 1, "shared_account"),
+    (
+        "workspace.integration_shared_account_connected",
+        1,
+        "shared_account",
+    ),
+    (
+        "workspace.integration_shared_account_connection_failed",
+        1,
+        "workspace",
+    ),
+    (
+        "workspace.integration_shared_account_deleted",
+        1,
+        "shared_account",
+    ),
     ("user.updated", 8, "user"),
     ("user.deleted", 1, "user"),
     ("user.password_updated", 3, "user"),
     ("user.password_recovery_requested", 5, "user"),
-    ("user.integration_account_connected", 2, "integration_account"),
+    (
+        "user.integration_account_connected",
+        2,
+        "integration_account",
+    ),
     ("user.integration_account_deleted", 1, "integration_account"),
     ("user.email_verified", 4, "user"),
     ("user.login", 200, "user"),
@@ -156,10 +172,46 @@ const LAST: [&str; 20] = [
     "Schmidt", "Bianchi", "Novak", "Aziz", "Sharma", "Byrne", "Silva", "Larsen", "Okafor",
 ];
 const WORDS: [&str; 40] = [
-    "checkout", "button", "header", "broken", "mobile", "layout", "login", "page", "slow", "image",
-    "missing", "footer", "link", "wrong", "price", "cart", "search", "result", "menu", "overlap",
-    "font", "video", "form", "validation", "error", "banner", "cookie", "dialog", "scroll", "jumps",
-    "filter", "table", "export", "date", "picker", "avatar", "upload", "crop", "dark", "theme",
+    "checkout",
+    "button",
+    "header",
+    "broken",
+    "mobile",
+    "layout",
+    "login",
+    "page",
+    "slow",
+    "image",
+    "missing",
+    "footer",
+    "link",
+    "wrong",
+    "price",
+    "cart",
+    "search",
+    "result",
+    "menu",
+    "overlap",
+    "font",
+    "video",
+    "form",
+    "validation",
+    "error",
+    "banner",
+    "cookie",
+    "dialog",
+    "scroll",
+    "jumps",
+    "filter",
+    "table",
+    "export",
+    "date",
+    "picker",
+    "avatar",
+    "upload",
+    "crop",
+    "dark",
+    "theme",
 ];
 const AGENTS: [&str; 6] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
@@ -254,7 +306,10 @@ impl Iterator for Generator {
         if self.made == self.profile.events {
             return None;
         }
-        let step = self.profile.span / i64::try_from(self.profile.events).unwrap_or(i64::MAX).max(1);
+        let step = self.profile.span
+            / i64::try_from(self.profile.events)
+                .unwrap_or(i64::MAX)
+                .max(1);
         let jitter = self.chance.i64(0..=step.max(1));
         let made = i64::try_from(self.made).unwrap_or(i64::MAX);
         let occurred_at = self.profile.start + made * step + jitter;
@@ -267,8 +322,11 @@ impl Iterator for Generator {
         let (first, last) = (FIRST[who % FIRST.len()], LAST[(who / 3 + who) % LAST.len()]);
         let actor_id = format!("usr_{workspace:05}{person:02}");
         let actor_name = format!("{first} {last}");
-        let actor_email =
-            format!("{}.{}{person}@w{workspace}.example", first.to_lowercase(), last.to_lowercase());
+        let actor_email = format!(
+            "{}.{}{person}@w{workspace}.example",
+            first.to_lowercase(),
+            last.to_lowercase()
+        );
 
         let mut targets = String::new();
         if kind == "user" {
@@ -365,5 +423,10 @@ fn zipf(n: u32) -> Vec<f64> {
 }
 
 fn pick(shares: &[f64], at: f64) -> u32 {
-    u32::try_from(shares.partition_point(|share| *share < at).min(shares.len() - 1)).unwrap_or(0)
+    u32::try_from(
+        shares
+            .partition_point(|share| *share < at)
+            .min(shares.len() - 1),
+    )
+    .unwrap_or(0)
 }

@@ -57,12 +57,26 @@ pub struct Injection {
 #[derive(Debug)]
 enum Op {
     Create(PathBuf),
-    Write { path: PathBuf, offset: usize, data: Vec<u8> },
-    Truncate { path: PathBuf, size: usize },
+    Write {
+        path: PathBuf,
+        offset: usize,
+        data: Vec<u8>,
+    },
+    Truncate {
+        path: PathBuf,
+        size: usize,
+    },
     /// Everything of `path` recorded before `upto` is durable; so are the names in its directory
     /// when `directory` is set.
-    Sync { path: PathBuf, upto: usize, directory: bool },
-    Delete { path: PathBuf, directory: bool },
+    Sync {
+        path: PathBuf,
+        upto: usize,
+        directory: bool,
+    },
+    Delete {
+        path: PathBuf,
+        directory: bool,
+    },
 }
 
 #[derive(Default)]
@@ -99,8 +113,13 @@ impl FaultVfs {
         unsafe {
             let base = ffi::sqlite3_vfs_find(ptr::null());
             assert!(!base.is_null(), "SQLite has no default VFS");
-            let app = Box::leak(Box::new(App { base, trace: Arc::clone(&trace) }));
-            let zname = CString::new(name.clone()).expect("no NUL in the name").into_raw();
+            let app = Box::leak(Box::new(App {
+                base,
+                trace: Arc::clone(&trace),
+            }));
+            let zname = CString::new(name.clone())
+                .expect("no NUL in the name")
+                .into_raw();
             let vfs = Box::leak(Box::new(ffi::sqlite3_vfs {
                 iVersion: 2,
                 szOsFile: (*base).szOsFile + c_int::try_from(size_of::<File>()).expect("small"),
@@ -125,7 +144,11 @@ impl FaultVfs {
                 xGetSystemCall: None,
                 xNextSystemCall: None,
             }));
-            assert_eq!(ffi::sqlite3_vfs_register(vfs, 0), ffi::SQLITE_OK, "VFS not registered");
+            assert_eq!(
+                ffi::sqlite3_vfs_register(vfs, 0),
+                ffi::SQLITE_OK,
+                "VFS not registered"
+            );
         }
         FaultVfs { name, trace }
     }
@@ -173,13 +196,21 @@ impl FaultVfs {
     ///
     /// # Errors
     /// Where a file cannot be read or written.
-    pub fn after_power_cut(&self, from: &Path, to: &Path, moment: usize, seed: u64) -> io::Result<()> {
+    pub fn after_power_cut(
+        &self,
+        from: &Path,
+        to: &Path,
+        moment: usize,
+        seed: u64,
+    ) -> io::Result<()> {
         let from = from.canonicalize()?;
         let trace = self.lock();
         copy_unseen(&from, to, &trace.seen)?;
         let mut chance = fastrand::Rng::with_seed(seed);
         for (path, image) in replay(&trace.ops[..moment.min(trace.ops.len())]) {
-            let Ok(relative) = path.strip_prefix(&from) else { continue };
+            let Ok(relative) = path.strip_prefix(&from) else {
+                continue;
+            };
             if let Some(bytes) = image.survive(&mut chance) {
                 fs::write(to.join(relative), bytes)?;
             }
@@ -265,7 +296,11 @@ fn replay(ops: &[Op]) -> BTreeMap<&Path, Image<'_>> {
             Op::Write { path, .. } | Op::Truncate { path, .. } => {
                 images.entry(path).or_default().pending.push((at, op));
             }
-            Op::Sync { path, upto, directory } => {
+            Op::Sync {
+                path,
+                upto,
+                directory,
+            } => {
                 images.entry(path).or_default().sync(*upto);
                 if *directory {
                     sync_directory(&mut images, path.parent());
@@ -329,7 +364,10 @@ struct File {
 impl File {
     fn trace(&self) -> MutexGuard<'_, Trace> {
         // SAFETY: `app` is leaked at registration and never freed.
-        unsafe { &*self.app }.trace.lock().unwrap_or_else(PoisonError::into_inner)
+        unsafe { &*self.app }
+            .trace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn path(&self) -> Option<&PathBuf> {
@@ -429,7 +467,9 @@ unsafe extern "C" fn open(
         let base = base_of(vfs);
         let path = (!name.is_null()).then(|| path_of(name));
         let is_new = path.as_ref().is_some_and(|path| !path.exists());
-        let Some(base_open) = (*base).xOpen else { return ffi::SQLITE_CANTOPEN };
+        let Some(base_open) = (*base).xOpen else {
+            return ffi::SQLITE_CANTOPEN;
+        };
         let code = base_open(base, name, below(file), flags, out_flags);
         if code != ffi::SQLITE_OK {
             return code;
@@ -439,9 +479,13 @@ unsafe extern "C" fn open(
         ptr::write(
             file.cast::<File>(),
             File {
-                header: ffi::sqlite3_file { pMethods: &raw const METHODS },
+                header: ffi::sqlite3_file {
+                    pMethods: &raw const METHODS,
+                },
                 app,
-                path: path.clone().map_or(ptr::null_mut(), |path| Box::into_raw(Box::new(path))),
+                path: path
+                    .clone()
+                    .map_or(ptr::null_mut(), |path| Box::into_raw(Box::new(path))),
                 directory_pending: journal && flags & ffi::SQLITE_OPEN_CREATE != 0,
             },
         );
@@ -484,7 +528,9 @@ unsafe fn mutate(
 ) -> c_int {
     // SAFETY: `file` is ours and open.
     let ours = unsafe { &*file.cast::<File>() };
-    let Some(path) = ours.path() else { return perform() };
+    let Some(path) = ours.path() else {
+        return perform();
+    };
     let mut trace = ours.trace();
     let struck = trace.strikes();
     if struck.is_none_or(|injection| injection.persisted) {
@@ -530,8 +576,10 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_int64) -> c_int {
-    let record =
-        |path: &PathBuf| Op::Truncate { path: path.clone(), size: usize::try_from(size).unwrap_or(0) };
+    let record = |path: &PathBuf| Op::Truncate {
+        path: path.clone(),
+        size: usize::try_from(size).unwrap_or(0),
+    };
     let perform = || lower!(file, xTruncate, size);
     // SAFETY: an open file of ours.
     unsafe { mutate(file, ffi::SQLITE_IOERR_TRUNCATE, record, perform) }
@@ -544,7 +592,11 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
         let upto = ours.trace().ops.len();
         (upto, std::mem::take(&mut ours.directory_pending))
     };
-    let record = |path: &PathBuf| Op::Sync { path: path.clone(), upto, directory };
+    let record = |path: &PathBuf| Op::Sync {
+        path: path.clone(),
+        upto,
+        directory,
+    };
     let perform = || lower!(file, xSync, flags);
     // SAFETY: as above.
     unsafe { mutate(file, ffi::SQLITE_IOERR_FSYNC, record, perform) }
@@ -559,7 +611,10 @@ unsafe extern "C" fn read(
     lower!(file, xRead, data, amount, offset)
 }
 
-unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut ffi::sqlite3_int64) -> c_int {
+unsafe extern "C" fn file_size(
+    file: *mut ffi::sqlite3_file,
+    size: *mut ffi::sqlite3_int64,
+) -> c_int {
     lower!(file, xFileSize, size)
 }
 
@@ -575,7 +630,11 @@ unsafe extern "C" fn check_reserved_lock(file: *mut ffi::sqlite3_file, out: *mut
     lower!(file, xCheckReservedLock, out)
 }
 
-unsafe extern "C" fn file_control(file: *mut ffi::sqlite3_file, op: c_int, arg: *mut c_void) -> c_int {
+unsafe extern "C" fn file_control(
+    file: *mut ffi::sqlite3_file,
+    op: c_int,
+    arg: *mut c_void,
+) -> c_int {
     lower!(file, xFileControl, op, arg)
 }
 
@@ -598,7 +657,12 @@ unsafe extern "C" fn shm_map(
     lower!(file, xShmMap, page, size, extend, out)
 }
 
-unsafe extern "C" fn shm_lock(file: *mut ffi::sqlite3_file, offset: c_int, n: c_int, flags: c_int) -> c_int {
+unsafe extern "C" fn shm_lock(
+    file: *mut ffi::sqlite3_file,
+    offset: c_int,
+    n: c_int,
+    flags: c_int,
+) -> c_int {
     lower!(file, xShmLock, offset, n, flags)
 }
 
@@ -616,18 +680,27 @@ unsafe extern "C" fn shm_unmap(file: *mut ffi::sqlite3_file, delete: c_int) -> c
     lower!(file, xShmUnmap, delete)
 }
 
-unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync_dir: c_int) -> c_int {
+unsafe extern "C" fn delete(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    sync_dir: c_int,
+) -> c_int {
     // SAFETY: SQLite passes our registered VFS and a valid name.
     unsafe {
         let base = base_of(vfs);
-        let Some(method) = (*base).xDelete else { return ffi::SQLITE_IOERR };
+        let Some(method) = (*base).xDelete else {
+            return ffi::SQLITE_IOERR;
+        };
         let code = method(base, name, sync_dir);
         if code == ffi::SQLITE_OK {
             let path = path_of(name);
             let app = (*vfs).pAppData.cast::<App>();
             let mut trace = (*app).trace.lock().unwrap_or_else(PoisonError::into_inner);
             trace.sizes.remove(&path);
-            trace.ops.push(Op::Delete { path, directory: sync_dir != 0 });
+            trace.ops.push(Op::Delete {
+                path,
+                directory: sync_dir != 0,
+            });
         }
         code
     }
@@ -665,7 +738,11 @@ unsafe extern "C" fn full_pathname(
     base!(vfs, xFullPathname, name, length, out)
 }
 
-unsafe extern "C" fn randomness(vfs: *mut ffi::sqlite3_vfs, length: c_int, out: *mut c_char) -> c_int {
+unsafe extern "C" fn randomness(
+    vfs: *mut ffi::sqlite3_vfs,
+    length: c_int,
+    out: *mut c_char,
+) -> c_int {
     base!(vfs, xRandomness, length, out)
 }
 
@@ -677,7 +754,11 @@ unsafe extern "C" fn current_time(vfs: *mut ffi::sqlite3_vfs, out: *mut f64) -> 
     base!(vfs, xCurrentTime, out)
 }
 
-unsafe extern "C" fn get_last_error(vfs: *mut ffi::sqlite3_vfs, length: c_int, out: *mut c_char) -> c_int {
+unsafe extern "C" fn get_last_error(
+    vfs: *mut ffi::sqlite3_vfs,
+    length: c_int,
+    out: *mut c_char,
+) -> c_int {
     base!(vfs, xGetLastError, length, out)
 }
 

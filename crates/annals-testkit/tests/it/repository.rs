@@ -13,27 +13,81 @@ const BORDERS: [(&str, &[&str]); 8] = [
     ("annals-event", &["annals-hash"]),
     ("annals-merkle", &["annals-hash"]),
     ("annals-proof", &["annals-event", "annals-merkle"]),
-    ("annals-store", &["annals-event", "annals-merkle", "annals-proof"]),
-    ("annals-server", &["annals-event", "annals-merkle", "annals-proof", "annals-store"]),
+    (
+        "annals-store",
+        &["annals-event", "annals-merkle", "annals-proof"],
+    ),
+    (
+        "annals-server",
+        &[
+            "annals-event",
+            "annals-merkle",
+            "annals-proof",
+            "annals-store",
+        ],
+    ),
     (
         "annals-cli",
-        &["annals-event", "annals-merkle", "annals-proof", "annals-server", "annals-store"],
+        &[
+            "annals-event",
+            "annals-merkle",
+            "annals-proof",
+            "annals-server",
+            "annals-store",
+        ],
     ),
-    ("annals-testkit", &["annals-event", "annals-merkle", "annals-proof", "annals-store"]),
+    (
+        "annals-testkit",
+        &[
+            "annals-event",
+            "annals-merkle",
+            "annals-proof",
+            "annals-store",
+        ],
+    ),
 ];
 
 /// What a crate must not know, as packages that it must not reach by any path.
 const ABSENCES: [(&str, &[&str]); 6] = [
     ("annals-hash", &["tokio", "serde", "rusqlite", "tracing"]),
-    ("annals-event", &["tokio", "axum", "rusqlite", "hyper", "tracing", "ed25519-dalek"]),
-    ("annals-merkle", &["tokio", "axum", "rusqlite", "hyper", "tracing", "serde_json"]),
-    ("annals-proof", &["tokio", "axum", "rusqlite", "hyper", "tracing"]),
-    ("annals-store", &["axum", "hyper", "askama", "utoipa", "ureq"]),
+    (
+        "annals-event",
+        &[
+            "tokio",
+            "axum",
+            "rusqlite",
+            "hyper",
+            "tracing",
+            "ed25519-dalek",
+        ],
+    ),
+    (
+        "annals-merkle",
+        &[
+            "tokio",
+            "axum",
+            "rusqlite",
+            "hyper",
+            "tracing",
+            "serde_json",
+        ],
+    ),
+    (
+        "annals-proof",
+        &["tokio", "axum", "rusqlite", "hyper", "tracing"],
+    ),
+    (
+        "annals-store",
+        &["axum", "hyper", "askama", "utoipa", "ureq"],
+    ),
     ("annals-server", &["clap", "tracing-subscriber"]),
 ];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn metadata() -> Value {
@@ -42,7 +96,11 @@ fn metadata() -> Value {
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -51,14 +109,21 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
     let metadata = metadata();
     let name_of = |id: &Value| -> String {
         let packages = metadata["packages"].as_array().unwrap();
-        let found = packages.iter().find(|package| package["id"] == *id).unwrap();
+        let found = packages
+            .iter()
+            .find(|package| package["id"] == *id)
+            .unwrap();
         found["name"].as_str().unwrap().to_owned()
     };
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
         let entry = graph.entry(name_of(&node["id"])).or_default();
         for dependency in node["deps"].as_array().unwrap() {
-            let normal = dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null());
+            let normal = dependency["dep_kinds"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|kind| kind["kind"].is_null());
             if normal {
                 entry.insert(name_of(&dependency["pkg"]));
             }
@@ -78,10 +143,19 @@ fn crates_import_only_what_their_border_allows() {
     members.sort();
     let mut expected: Vec<&str> = ours.iter().copied().collect();
     expected.sort_unstable();
-    assert_eq!(members, expected, "a crate without a border, or a border without a crate");
+    assert_eq!(
+        members, expected,
+        "a crate without a border, or a border without a crate"
+    );
     for (name, allowed) in BORDERS {
-        for import in graph[name].iter().filter(|import| ours.contains(import.as_str())) {
-            assert!(allowed.contains(&import.as_str()), "{name} must not import {import}");
+        for import in graph[name]
+            .iter()
+            .filter(|import| ours.contains(import.as_str()))
+        {
+            assert!(
+                allowed.contains(&import.as_str()),
+                "{name} must not import {import}"
+            );
         }
     }
 }
@@ -116,10 +190,19 @@ fn the_architecture_describes_every_crate() {
         for part in ["*Knows*", "*Must not know*", "*Door*", "*May import*"] {
             assert!(section.contains(part), "{name}: no {part}");
         }
-        let imports = section.split("*May import*").nth(1).unwrap().lines().next().unwrap();
+        let imports = section
+            .split("*May import*")
+            .nth(1)
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap();
         for import in allowed {
             let short = import.trim_start_matches("annals-");
-            assert!(imports.contains(short), "{name}: the text does not allow {import}");
+            assert!(
+                imports.contains(short),
+                "{name}: the text does not allow {import}"
+            );
         }
     }
 }
@@ -144,8 +227,14 @@ fn no_mod_rs_and_one_integration_binary_a_crate() {
     sources(&root().join("crates"), &mut files);
     for path in &files {
         assert_ne!(path.file_name().unwrap(), "mod.rs", "{}", path.display());
-        let direct = path.parent().is_some_and(|parent| parent.ends_with("tests"));
-        assert!(!direct || path.extension().is_none_or(|kind| kind != "rs"), "{}", path.display());
+        let direct = path
+            .parent()
+            .is_some_and(|parent| parent.ends_with("tests"));
+        assert!(
+            !direct || path.extension().is_none_or(|kind| kind != "rs"),
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -154,15 +243,23 @@ fn no_mod_rs_and_one_integration_binary_a_crate() {
 fn words_stay_where_they_belong() {
     let mut files = Vec::new();
     sources(&root().join("crates"), &mut files);
-    for path in files.iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs")) {
+    for path in files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "rs"))
+    {
         let text = fs::read_to_string(path).unwrap();
-        let place = path.strip_prefix(root().join("crates")).unwrap().to_str().unwrap();
+        let place = path
+            .strip_prefix(root().join("crates"))
+            .unwrap()
+            .to_str()
+            .unwrap();
         if place.starts_with("annals-server/src") || place.starts_with("annals-cli/src") {
             for sql in ["select * from", "insert into ", "delete from "] {
                 assert!(!text.to_lowercase().contains(sql), "{place} speaks SQL");
             }
         }
-        if place != "annals-testkit/src/vfs.rs" && place != "annals-testkit/tests/it/repository.rs" {
+        if place != "annals-testkit/src/vfs.rs" && place != "annals-testkit/tests/it/repository.rs"
+        {
             let word = ["unsafe", "_code,"].concat();
             assert!(!text.contains(&word), "{place} allows unsafe code");
         }

@@ -42,7 +42,10 @@ impl Annals {
 
     async fn ready(&mut self) -> Result<(), Failure> {
         for _ in 0..200 {
-            if tokio::net::TcpStream::connect(&self.authority).await.is_ok() {
+            if tokio::net::TcpStream::connect(&self.authority)
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
             if let Some(status) = self.process.try_wait()? {
@@ -58,7 +61,9 @@ impl Annals {
         let mut connection = self.connect().await?;
         for id in organizations {
             let body = Bytes::from(format!(r#"{{"id":"{id}","name":"{id}"}}"#));
-            let (status, answer) = connection.post("/organizations", "application/json", body).await?;
+            let (status, answer) = connection
+                .post("/organizations", "application/json", body)
+                .await?;
             if !status.is_success() {
                 let answer = String::from_utf8_lossy(&answer);
                 return Err(format!("/organizations: {status}: {answer}").into());
@@ -81,21 +86,41 @@ impl Annals {
             Bytes::from(body)
         });
         let load = self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies);
-        self.measure(events.len(), &load, BATCH_CONNECTIONS, None).await
+        self.measure(events.len(), &load, BATCH_CONNECTIONS, None)
+            .await
     }
 
     pub(crate) async fn singles(&self, events: &[Generated]) -> Result<Run, Failure> {
-        let load = self.load("/audit_logs/events", "application/json", events.iter().map(single));
-        self.measure(events.len(), &load, SINGLE_CONNECTIONS, None).await
+        let load = self.load(
+            "/audit_logs/events",
+            "application/json",
+            events.iter().map(single),
+        );
+        self.measure(events.len(), &load, SINGLE_CONNECTIONS, None)
+            .await
     }
 
     /// Five seconds of single events at `rate` a second.
-    pub(crate) async fn open_loop(&self, profile: &Profile, rate: f64) -> Result<Option<(f64, Run)>, Failure> {
+    pub(crate) async fn open_loop(
+        &self,
+        profile: &Profile,
+        rate: f64,
+    ) -> Result<Option<(f64, Run)>, Failure> {
         let events = (rate * 5.0) as u64;
-        let profile = Profile { events, seed: profile.seed + 1, ..*profile };
+        let profile = Profile {
+            events,
+            seed: profile.seed + 1,
+            ..*profile
+        };
         let events: Vec<Generated> = Generator::new(profile).collect();
-        let load = self.load("/audit_logs/events", "application/json", events.iter().map(single));
-        let run = self.measure(events.len(), &load, SINGLE_CONNECTIONS, Some(rate)).await?;
+        let load = self.load(
+            "/audit_logs/events",
+            "application/json",
+            events.iter().map(single),
+        );
+        let run = self
+            .measure(events.len(), &load, SINGLE_CONNECTIONS, Some(rate))
+            .await?;
         Ok(Some((rate, run)))
     }
 
@@ -108,7 +133,12 @@ impl Annals {
         Connection::open(&self.authority, KEY).await
     }
 
-    fn load(&self, path: &'static str, kind: &'static str, bodies: impl Iterator<Item = Bytes>) -> Load {
+    fn load(
+        &self,
+        path: &'static str,
+        kind: &'static str,
+        bodies: impl Iterator<Item = Bytes>,
+    ) -> Load {
         Load {
             authority: self.authority.clone(),
             key: KEY.to_owned(),
@@ -131,7 +161,12 @@ impl Annals {
             Some(rate) => load::open(load, connections, rate).await?,
         };
         let cpu = machine::processor_time(self.process.id()).saturating_sub(before);
-        Ok(Run { events, elapsed, cpu, latencies })
+        Ok(Run {
+            events,
+            elapsed,
+            cpu,
+            latencies,
+        })
     }
 }
 

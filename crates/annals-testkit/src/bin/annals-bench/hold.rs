@@ -50,27 +50,74 @@ pub(crate) async fn run(plan: &Plan, events: u64) -> Result<String, Failure> {
         "| {events} events held in the journal, {} workspaces | |\n|---|---|\n",
         organizations.len()
     );
-    let _ = writeln!(out, "| loaded over HTTP, one in {SINGLES} by itself | {:.0} s |", loaded_in.as_secs_f64());
-    let _ = writeln!(out, "| resident memory after loading / at most | {} / {} MB |", mb(loaded), mb(loaded_most));
-    let _ = writeln!(out, "| disk | {} MB, {} bytes an event |", mb(disk), disk / events);
-    let _ = writeln!(out, "| start after a kill, until it listens | {:.2} s |", restarted_in.as_secs_f64());
+    let _ = writeln!(
+        out,
+        "| loaded over HTTP, one in {SINGLES} by itself | {:.0} s |",
+        loaded_in.as_secs_f64()
+    );
+    let _ = writeln!(
+        out,
+        "| resident memory after loading / at most | {} / {} MB |",
+        mb(loaded),
+        mb(loaded_most)
+    );
+    let _ = writeln!(
+        out,
+        "| disk | {} MB, {} bytes an event |",
+        mb(disk),
+        disk / events
+    );
+    let _ = writeln!(
+        out,
+        "| start after a kill, until it listens | {:.2} s |",
+        restarted_in.as_secs_f64()
+    );
     let middle = &organizations[organizations.len() / 2];
     for (what, path) in [
-        ("newest 50, biggest workspace", format!("{}&limit=50", search(&organizations[0]))),
-        ("newest 50, median workspace", format!("{}&limit=50", search(middle))),
-        ("newest 50, smallest workspace", format!("{}&limit=50", search(&organizations[organizations.len() - 1]))),
-        ("failed logins, median workspace", format!("{}&limit=50&q=action:user.login_failed", search(middle))),
+        (
+            "newest 50, biggest workspace",
+            format!("{}&limit=50", search(&organizations[0])),
+        ),
+        (
+            "newest 50, median workspace",
+            format!("{}&limit=50", search(middle)),
+        ),
+        (
+            "newest 50, smallest workspace",
+            format!(
+                "{}&limit=50",
+                search(&organizations[organizations.len() - 1])
+            ),
+        ),
+        (
+            "failed logins, median workspace",
+            format!("{}&limit=50&q=action:user.login_failed", search(middle)),
+        ),
     ] {
         let times = times(&mut connection, &path).await?;
         let (median, p99) = (times[READS / 2], times[READS * 99 / 100]);
-        let _ = writeln!(out, "| {what}, p50 / p99 | {} / {} ms |", ms(median), ms(p99));
+        let _ = writeln!(
+            out,
+            "| {what}, p50 / p99 | {} / {} ms |",
+            ms(median),
+            ms(p99)
+        );
     }
     let path = format!("{}&limit=50&q=zanzibar", search(&organizations[0]));
     let started = Instant::now();
     expect(&mut connection, &path).await?;
-    let _ = writeln!(out, "| a rare word in the biggest workspace, once | {} ms |", ms(started.elapsed()));
+    let _ = writeln!(
+        out,
+        "| a rare word in the biggest workspace, once | {} ms |",
+        ms(started.elapsed())
+    );
     let (now, most) = annals.resident_bytes();
-    let _ = writeln!(out, "| resident memory after restart and reads / at most | {} / {} MB |", mb(now), mb(most));
+    let _ = writeln!(
+        out,
+        "| resident memory after restart and reads / at most | {} / {} MB |",
+        mb(now),
+        mb(most)
+    );
     let _ = writeln!(out, "\nMachine: {}.", machine::describe(&plan.dir)?);
     drop(annals);
     std::fs::remove_dir_all(&plan.dir)?;
@@ -94,14 +141,22 @@ async fn times(connection: &mut Connection, path: &str) -> Result<Vec<Duration>,
 
 async fn expect(connection: &mut Connection, path: &str) -> Result<(), Failure> {
     let (status, answer) = connection.get(path).await?;
-    if status.is_success() { Ok(()) } else { Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&answer)).into()) }
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(format!("{path}: {status}: {}", String::from_utf8_lossy(&answer)).into())
+    }
 }
 
 fn directory_bytes(dir: &std::path::Path) -> Result<u64, Failure> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        bytes += if entry.file_type()?.is_dir() { directory_bytes(&entry.path())? } else { entry.metadata()?.len() };
+        bytes += if entry.file_type()?.is_dir() {
+            directory_bytes(&entry.path())?
+        } else {
+            entry.metadata()?.len()
+        };
     }
     Ok(bytes)
 }

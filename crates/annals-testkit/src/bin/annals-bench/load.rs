@@ -56,9 +56,14 @@ impl Connection {
     pub(crate) async fn open(authority: &str, key: &str) -> Result<Connection, Failure> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Connection { sender, authority: authority.to_owned(), key: key.to_owned() })
+        Ok(Connection {
+            sender,
+            authority: authority.to_owned(),
+            key: key.to_owned(),
+        })
     }
 
     /// Gets `path` and reads the whole answer.
@@ -74,7 +79,12 @@ impl Connection {
     }
 
     /// Posts `body` and reads the whole answer.
-    pub(crate) async fn post(&mut self, path: &str, kind: &str, body: Bytes) -> Result<(StatusCode, Bytes), Failure> {
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), Failure> {
         let request = Request::post(path)
             .header("host", &self.authority)
             .header("authorization", format!("Bearer {}", self.key))
@@ -98,7 +108,10 @@ pub(crate) struct Load {
 }
 
 /// Sends every body once over `connections`, each sending its next when its last is answered.
-pub(crate) async fn closed(load: &Load, connections: usize) -> Result<(Duration, Vec<Duration>), Failure> {
+pub(crate) async fn closed(
+    load: &Load,
+    connections: usize,
+) -> Result<(Duration, Vec<Duration>), Failure> {
     let mut opened = Vec::new();
     for _ in 0..connections {
         opened.push(Connection::open(&load.authority, &load.key).await?);
@@ -130,7 +143,11 @@ pub(crate) async fn closed(load: &Load, connections: usize) -> Result<(Duration,
 /// Sends the bodies at `rate` a second over `connections`. A latency counts from the moment at
 /// which the request was *due*, so that a stall is charged to every request that it delays (no
 /// coordinated omission).
-pub(crate) async fn open(load: &Load, connections: usize, rate: f64) -> Result<(Duration, Vec<Duration>), Failure> {
+pub(crate) async fn open(
+    load: &Load,
+    connections: usize,
+    rate: f64,
+) -> Result<(Duration, Vec<Duration>), Failure> {
     let mut queues = Vec::new();
     let mut tasks = Vec::new();
     for _ in 0..connections {
@@ -170,7 +187,12 @@ pub(crate) async fn open(load: &Load, connections: usize, rate: f64) -> Result<(
 async fn send(connection: &mut Connection, load: &Load, body: Bytes) -> Result<(), Failure> {
     let (status, answer) = connection.post(load.path, load.kind, body).await?;
     if !status.is_success() {
-        return Err(format!("{}: {status}: {}", load.path, String::from_utf8_lossy(&answer)).into());
+        return Err(format!(
+            "{}: {status}: {}",
+            load.path,
+            String::from_utf8_lossy(&answer)
+        )
+        .into());
     }
     Ok(())
 }

@@ -14,7 +14,12 @@ const TICKS: f64 = 100.0;
 pub(crate) fn processor_time(pid: u32) -> Duration {
     let fields = stat(pid);
     // utime, stime, cutime, cstime: fields 14 to 17 of proc(5), 11 after the name.
-    let ticks: u64 = fields.iter().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .iter()
+        .skip(11)
+        .take(4)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
     Duration::from_secs_f64(ticks as f64 / TICKS)
 }
 
@@ -22,10 +27,17 @@ pub(crate) fn processor_time(pid: u32) -> Duration {
 pub(crate) fn processor_time_of_family(pid: u32) -> Duration {
     let mut total = processor_time(pid);
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(child) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(child) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
-        if stat(child).get(1).is_some_and(|parent| *parent == pid.to_string()) {
+        if stat(child)
+            .get(1)
+            .is_some_and(|parent| *parent == pid.to_string())
+        {
             total += processor_time(child);
         }
     }
@@ -66,6 +78,11 @@ pub(crate) fn describe(dir: &Path) -> Result<String, Failure> {
     fs::remove_file(path)?;
     times.sort_unstable();
     let cores = std::thread::available_parallelism()?.get();
-    let (median, p99) = (times[150].as_secs_f64() * 1e3, times[297].as_secs_f64() * 1e3);
-    Ok(format!("{cores} cores; fdatasync of 4 kB: median {median:.2} ms, p99 {p99:.2} ms"))
+    let (median, p99) = (
+        times[150].as_secs_f64() * 1e3,
+        times[297].as_secs_f64() * 1e3,
+    );
+    Ok(format!(
+        "{cores} cores; fdatasync of 4 kB: median {median:.2} ms, p99 {p99:.2} ms"
+    ))
 }

@@ -10,7 +10,15 @@
 //! settings of both and the machine's own sync rate beside them, because absolute figures of a
 //! shared machine say little and ratios say more.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for a terminal"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "counts and shares far below the limits"
+)]
 
 mod annals;
 mod hold;
@@ -108,7 +116,11 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Plan>, String>
             return Ok(None);
         }
         let value = args.next().ok_or(format!("{name} needs a value"))?;
-        let number = || value.parse::<usize>().map_err(|_| format!("{name}: not a number: {value}"));
+        let number = || {
+            value
+                .parse::<usize>()
+                .map_err(|_| format!("{name}: not a number: {value}"))
+        };
         match name.as_str() {
             "--annals" => plan.binary = value.into(),
             "--dir" => plan.dir = value.into(),
@@ -150,15 +162,23 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
         let (batched, singles) = slice.split_at(plan.batched);
         // Alternate, so that a drift of the machine meets both.
         if round % 2 == 0 {
-            report.batched_postgres.push(postgres.batches(batched).await?);
+            report
+                .batched_postgres
+                .push(postgres.batches(batched).await?);
             report.batched_annals.push(annals.batches(batched).await?);
-            report.singles_postgres.push(postgres.singles(singles).await?);
+            report
+                .singles_postgres
+                .push(postgres.singles(singles).await?);
             report.singles_annals.push(annals.singles(singles).await?);
         } else {
             report.batched_annals.push(annals.batches(batched).await?);
-            report.batched_postgres.push(postgres.batches(batched).await?);
+            report
+                .batched_postgres
+                .push(postgres.batches(batched).await?);
             report.singles_annals.push(annals.singles(singles).await?);
-            report.singles_postgres.push(postgres.singles(singles).await?);
+            report
+                .singles_postgres
+                .push(postgres.singles(singles).await?);
         }
     }
     eprintln!("open loop …");

@@ -64,19 +64,34 @@ impl Postgres {
         let data = dir.join("data");
         shell(
             own(&programs.join("initdb"), root)
-                .args(["--auth=trust", "--encoding=UTF8", "--username=postgres", "-D"])
+                .args([
+                    "--auth=trust",
+                    "--encoding=UTF8",
+                    "--username=postgres",
+                    "-D",
+                ])
                 .arg(&data)
                 .stdout(Stdio::null()),
         )?;
         let mut server = own(&programs.join("postgres"), root);
-        server.arg("-D").arg(&data).args(["-c", "listen_addresses="]);
-        server.arg("-c").arg(format!("unix_socket_directories={}", dir.display()));
+        server
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses="]);
+        server
+            .arg("-c")
+            .arg(format!("unix_socket_directories={}", dir.display()));
         for (name, value) in SETTINGS {
             server.arg("-c").arg(format!("{name}={value}"));
         }
-        let log = std::fs::File::create(std::env::temp_dir().join(format!("pg-{}.log", std::process::id())))?;
+        let log = std::fs::File::create(
+            std::env::temp_dir().join(format!("pg-{}.log", std::process::id())),
+        )?;
         let process = server.stdout(Stdio::null()).stderr(log).spawn()?;
-        let postgres = Postgres { process, socket: dir.to_owned() };
+        let postgres = Postgres {
+            process,
+            socket: dir.to_owned(),
+        };
         let client = postgres.ready().await?;
         client.batch_execute(TABLE).await?;
         Ok(postgres)
@@ -118,12 +133,14 @@ impl Postgres {
 
     pub(crate) async fn batches(&self, events: &[Generated]) -> Result<Run, Failure> {
         let batches: Vec<Columns> = events.chunks(BATCH).map(Columns::of).collect();
-        self.measure(events.len(), batches, BATCH_CONNECTIONS, BATCH_INSERT).await
+        self.measure(events.len(), batches, BATCH_CONNECTIONS, BATCH_INSERT)
+            .await
     }
 
     pub(crate) async fn singles(&self, events: &[Generated]) -> Result<Run, Failure> {
         let rows: Vec<Row> = events.iter().map(Row::of).collect();
-        self.measure(events.len(), rows, SINGLE_CONNECTIONS, SINGLE_INSERT).await
+        self.measure(events.len(), rows, SINGLE_CONNECTIONS, SINGLE_INSERT)
+            .await
     }
 
     async fn measure<W: Work>(
@@ -167,7 +184,12 @@ impl Postgres {
         let elapsed = start.elapsed();
         let cpu = machine::processor_time_of_family(self.process.id()).saturating_sub(before);
         latencies.sort_unstable();
-        Ok(Run { events, elapsed, cpu, latencies })
+        Ok(Run {
+            events,
+            elapsed,
+            cpu,
+            latencies,
+        })
     }
 }
 
@@ -207,7 +229,11 @@ impl Row {
             workspace: event.organization_id(),
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(event.occurred_at.unsigned_abs()),
             action: event.action,
-            actor: [event.actor_id.clone(), event.actor_name.clone(), event.actor_email.clone()],
+            actor: [
+                event.actor_id.clone(),
+                event.actor_name.clone(),
+                event.actor_email.clone(),
+            ],
             documents: [
                 document(&event.targets),
                 document(&event.context),
@@ -218,14 +244,26 @@ impl Row {
 }
 
 impl Work for Row {
-    async fn insert(&self, client: &Client, statement: &Statement) -> Result<u64, tokio_postgres::Error> {
+    async fn insert(
+        &self,
+        client: &Client,
+        statement: &Statement,
+    ) -> Result<u64, tokio_postgres::Error> {
         let ([actor, name, email], [targets, context, metadata]) = (&self.actor, &self.documents);
         client
             .execute(
                 statement,
                 &[
-                    &self.id, &self.workspace, &self.at, &self.action, actor, name, email, targets,
-                    context, metadata,
+                    &self.id,
+                    &self.workspace,
+                    &self.at,
+                    &self.action,
+                    actor,
+                    name,
+                    email,
+                    targets,
+                    context,
+                    metadata,
                 ],
             )
             .await
@@ -262,14 +300,27 @@ impl Columns {
 }
 
 impl Work for Columns {
-    async fn insert(&self, client: &Client, statement: &Statement) -> Result<u64, tokio_postgres::Error> {
-        let ([actors, names, emails], [targets, contexts, metadata]) = (&self.actors, &self.documents);
+    async fn insert(
+        &self,
+        client: &Client,
+        statement: &Statement,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let ([actors, names, emails], [targets, contexts, metadata]) =
+            (&self.actors, &self.documents);
         client
             .execute(
                 statement,
                 &[
-                    &self.ids, &self.workspaces, &self.times, &self.actions, actors, names, emails,
-                    targets, contexts, metadata,
+                    &self.ids,
+                    &self.workspaces,
+                    &self.times,
+                    &self.actions,
+                    actors,
+                    names,
+                    emails,
+                    targets,
+                    contexts,
+                    metadata,
                 ],
             )
             .await
@@ -285,7 +336,9 @@ fn programs() -> Result<PathBuf, Failure> {
         .filter(|path| path.join("postgres").exists())
         .collect();
     found.sort();
-    Ok(found.pop().ok_or("no PostgreSQL server: install Debian's package postgresql")?)
+    Ok(found
+        .pop()
+        .ok_or("no PostgreSQL server: install Debian's package postgresql")?)
 }
 
 fn own(program: &Path, root: bool) -> Command {
@@ -293,11 +346,19 @@ fn own(program: &Path, root: bool) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program);
+    command
+        .args(["--reuid=postgres", "--regid=postgres", "--init-groups"])
+        .arg(program);
     command
 }
 
 fn shell(command: &mut Command) -> Result<(), Failure> {
-    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+    let status = command
+        .status()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{command:?}: {status}").into())
+    }
 }

@@ -32,9 +32,19 @@ impl Report {
             "| durable ingest | PostgreSQL, events/s | Annals, events/s | ratio | CPU µs an event, PostgreSQL / Annals | latency of a request p50 / p99, PostgreSQL · Annals |\n|---|---|---|---|---|---|"
         );
         let batches = format!("batches of {BATCH}, {BATCH_CONNECTIONS} connections");
-        row(&mut out, &batches, &self.batched_postgres, &self.batched_annals);
+        row(
+            &mut out,
+            &batches,
+            &self.batched_postgres,
+            &self.batched_annals,
+        );
         let singles = format!("single events, {SINGLE_CONNECTIONS} connections");
-        row(&mut out, &singles, &self.singles_postgres, &self.singles_annals);
+        row(
+            &mut out,
+            &singles,
+            &self.singles_postgres,
+            &self.singles_annals,
+        );
         if let Some((rate, run)) = &self.open_loop {
             let _ = writeln!(
                 out,
@@ -62,7 +72,12 @@ impl Report {
 }
 
 fn row(out: &mut String, name: &str, postgres: &[Run], annals: &[Run]) {
-    let ratio = median(annals.iter().zip(postgres).map(|(ours, theirs)| ours.rate() / theirs.rate()));
+    let ratio = median(
+        annals
+            .iter()
+            .zip(postgres)
+            .map(|(ours, theirs)| ours.rate() / theirs.rate()),
+    );
     let _ = writeln!(
         out,
         "| {name} | {} | {} | **{ratio:.1} ×** | {:.1} / {:.1} | {} · {} |",
@@ -78,7 +93,10 @@ fn row(out: &mut String, name: &str, postgres: &[Run], annals: &[Run]) {
 fn rates(runs: &[Run]) -> String {
     let least = runs.iter().map(Run::rate).fold(f64::INFINITY, f64::min);
     let most = runs.iter().map(Run::rate).fold(0.0, f64::max);
-    format!("{:.0} ({least:.0}–{most:.0})", median(runs.iter().map(Run::rate)))
+    format!(
+        "{:.0} ({least:.0}–{most:.0})",
+        median(runs.iter().map(Run::rate))
+    )
 }
 
 fn latencies(runs: &[Run]) -> String {

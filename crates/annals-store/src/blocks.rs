@@ -10,9 +10,11 @@ use std::sync::Arc;
 use annals_event::{Draft, Row, Timestamp};
 use rusqlite::{Connection, MAIN_DB};
 
-use crate::cache::{Cache, Kind, Value};
+use crate::cache::{Cache, Kind};
 use crate::database::Readers;
-use crate::journal::{FrameSize, Header, Part, open_frame, rows_in_piece, to_u32};
+use crate::journal::{
+    FrameSize, Header, Malformed, Part, directory, directory_end, open_frame, rows_in_piece, to_u32,
+};
 use crate::recent::{Recent, Span, damaged, read};
 use crate::{Order, Slot, StoreError};
 
@@ -80,8 +82,12 @@ impl Blocks {
         order: Order,
     ) -> Result<Block, StoreError> {
         let group = stretch.span.group;
-        let header = self.header(group)?;
-        let part = part_of(&header, slot)
+        let malformed = |what: Malformed| damaged(group, slot, stretch.from, what.0);
+        let header = Header::find(&self.directory(group)?, slot).map_err(malformed)?;
+        let header = header.unwrap_or_else(Header::default);
+        let part = header
+            .parts
+            .first()
             .filter(|part| part.first == stretch.span.first)
             .ok_or_else(|| damaged(group, slot, stretch.from, "the group does not hold the log"))?;
         let near = match order {
@@ -147,35 +153,48 @@ impl Blocks {
         Ok(None)
     }
 
-    /// The header of a group.
-    pub(crate) fn header(&self, group: u32) -> Result<Arc<Header>, StoreError> {
-        if let Some(Value::Header(header)) = self.cache.get((group, Kind::Header)) {
-            return Ok(header);
-        }
+    /// The whole header of a group.
+    pub(crate) fn header(&self, group: u32) -> Result<Header, StoreError> {
         let bytes: Vec<u8> = self.readers.with(|connection| {
             let mut read =
                 connection.prepare_cached("select header from journal where group_id = ?")?;
             Ok(read.query_row([group], |row| row.get(0))?)
         })?;
-        let header =
-            Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
-        Ok(self.keep_header(group, header, bytes.len()))
+        Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))
     }
 
-    /// Keeps a header of so many bytes in memory for a while.
-    pub(crate) fn keep_header(&self, group: u32, header: Header, bytes: usize) -> Arc<Header> {
-        let header = Arc::new(header);
-        // Decoded it takes some more memory than its bytes.
-        self.cache.put(
-            (group, Kind::Header),
-            Value::Header(header.clone()),
-            2 * bytes,
-        );
-        header
+    /// The directory of a group's header.
+    fn directory(&self, group: u32) -> Result<Arc<Vec<u8>>, StoreError> {
+        if let Some(known) = self.cache.get((group, Kind::Directory)) {
+            return Ok(known);
+        }
+        let bytes = self.readers.with(|connection| {
+            let header = connection.blob_open(MAIN_DB, "journal", "header", group.into(), true)?;
+            let mut start = [0; 4];
+            header.read_at_exact(&mut start, 0)?;
+            let end = directory_end(start).min(header.len());
+            let mut bytes = vec![0; end];
+            header.read_at_exact(&mut bytes, 0)?;
+            Ok(bytes)
+        })?;
+        self.keep_directory(group, &bytes)
+    }
+
+    /// Keeps the directory of a header in memory for a while.
+    pub(crate) fn keep_directory(
+        &self,
+        group: u32,
+        header: &[u8],
+    ) -> Result<Arc<Vec<u8>>, StoreError> {
+        let directory = directory(header).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
+        let directory = Arc::new(directory.to_vec());
+        self.cache
+            .put((group, Kind::Directory), directory.clone(), directory.len());
+        Ok(directory)
     }
 
     fn frame(&self, group: u32, header: &Header, frame: u32) -> Result<Arc<Vec<u8>>, StoreError> {
-        if let Some(Value::Frame(plain)) = self.cache.get((group, Kind::Frame(frame))) {
+        if let Some(plain) = self.cache.get((group, Kind::Frame(frame))) {
             return Ok(plain);
         }
         let malformed = |what| damaged(group, 0, 0, what);
@@ -201,11 +220,8 @@ impl Blocks {
     pub(crate) fn keep_frame(&self, group: u32, frame: u32, plain: Vec<u8>) -> Arc<Vec<u8>> {
         let bytes = plain.capacity();
         let plain = Arc::new(plain);
-        self.cache.put(
-            (group, Kind::Frame(frame)),
-            Value::Frame(plain.clone()),
-            bytes,
-        );
+        self.cache
+            .put((group, Kind::Frame(frame)), plain.clone(), bytes);
         plain
     }
 

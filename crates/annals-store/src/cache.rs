@@ -1,26 +1,20 @@
-//! A bounded cache of headers and decompressed frames.
+//! A bounded cache of directories and decompressed frames.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::Header;
-
-/// What is cached: a frame of a group, or the group's header.
+/// What is cached: a frame of a group, or the directory of its header.
 pub(crate) type Key = (u32, Kind);
 
 /// Which piece of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    Header,
+    Directory,
     Frame(u32),
 }
 
 /// A cached value.
-#[derive(Clone)]
-pub(crate) enum Value {
-    Header(Arc<Header>),
-    Frame(Arc<Vec<u8>>),
-}
+pub(crate) type Value = Arc<Vec<u8>>;
 
 /// Values up to a number of bytes. What was used since the hand last passed stays for another round.
 pub(crate) struct Cache {

@@ -4,6 +4,8 @@ mod bytes;
 mod frame;
 mod header;
 
-pub(crate) use bytes::{to_u32, to_usize};
+pub(crate) use bytes::{Malformed, to_u32, to_usize};
 pub(crate) use frame::{Compressor, Framed, Frames, open_frame, rows_in_piece};
-pub(crate) use header::{FrameSize, Growth, Header, KeyUse, Part, Piece, seeds_at, tiles_at};
+pub(crate) use header::{
+    FrameSize, Growth, Header, KeyUse, Part, Piece, directory, directory_end, seeds_at, tiles_at,
+};

@@ -10,9 +10,10 @@ use crate::submission::Submission;
 const WAITING_EVENTS: usize = 1 << 16;
 const WAITING_BYTES: usize = 64 << 20;
 
-/// How many events and bytes go into one group. A single submission may be larger.
-const GROUP_EVENTS: usize = 8192;
-const GROUP_BYTES: usize = 4 << 20;
+/// How many events and bytes go into one group. A single submission may be larger. Larger groups
+/// would commit a little faster, and be slower to read one log's few events from.
+const GROUP_EVENTS: usize = 2048;
+const GROUP_BYTES: usize = 5 << 18;
 
 /// Submissions, a lane for each workspace. Lanes take turns, so that a busy one delays the others by
 /// at most one submission each.

@@ -189,8 +189,13 @@ fn replay(connection: &Connection, recent: &Recent, applied: u32) -> Result<Repl
                 "the group is missing",
             ));
         }
-        let header = Header::decode(row.get_ref(1)?.as_blob().unwrap_or_default())
-            .map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
+        let bytes = row.get_ref(1)?.as_blob().unwrap_or_default();
+        let decode = if group <= applied {
+            Header::decode_without_trees
+        } else {
+            Header::decode
+        };
+        let header = decode(bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
         recent.apply(group, &header, group <= applied)?;
         if group > applied {
             replayed

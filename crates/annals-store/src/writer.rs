@@ -197,9 +197,7 @@ impl Writer {
             self.shared.committed.store(group, Ordering::SeqCst);
             self.dirty.extend(header.parts.iter().map(|part| part.slot));
             // What was recorded last is what is read next.
-            self.shared
-                .blocks
-                .keep_header(group, header, header_bytes.len());
+            let _ = self.shared.blocks.keep_directory(group, &header_bytes);
         }
         self.shared.answer_all(submissions);
         let behind = group.is_some_and(|group| group.saturating_sub(self.applied) >= GROUPS_BEHIND);

@@ -36,6 +36,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Reads what the functions above wrote.
+#[derive(Clone)]
 pub(crate) struct Input<'a> {
     rest: &'a [u8],
 }
@@ -96,6 +97,12 @@ impl<'a> Input<'a> {
         Ok(*array)
     }
 
+    /// Passes over so many bytes.
+    pub(crate) fn skip(&mut self, count: usize) -> Result<(), Malformed> {
+        self.rest = self.rest.get(count..).ok_or(Malformed("truncated"))?;
+        Ok(())
+    }
+
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let length = self.count(1)?;
         let (bytes, rest) = self.rest.split_at(length);
@@ -103,11 +110,16 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    /// `count` arrays, which [`Input::count`] has found to be there.
+    /// `count` arrays. Memory is taken only for what is there.
     pub(crate) fn arrays<const N: usize>(
         &mut self,
         count: usize,
     ) -> Result<Vec<[u8; N]>, Malformed> {
-        (0..count).map(|_| self.array()).collect()
+        let length = count
+            .checked_mul(N)
+            .filter(|length| *length <= self.rest.len());
+        let (taken, rest) = self.rest.split_at(length.ok_or(Malformed("truncated"))?);
+        self.rest = rest;
+        Ok(taken.as_chunks().0.to_vec())
     }
 }

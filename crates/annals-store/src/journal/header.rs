@@ -1,22 +1,23 @@
 //! The header of a commit group: everything about it except the events themselves.
 //!
-//! A restart reads headers and little else; a reader finds by the header the one frame that it needs.
-//! All numbers are variable-length unless they are hashes. The last 16 bytes are the start of the
-//! SHA-256 of all others.
+//! A restart reads headers and little else. A header begins with a directory (which log's events are
+//! in which frame), which is all that a reader of rows reads of it; then come seeds, hashes of the
+//! trees, and fingerprints of ids. All numbers are variable-length unless they are hashes.
 
 use std::sync::Arc;
 
 use annals_merkle::{Hash, cover};
-use sha2::{Digest as _, Sha256};
 
-use super::bytes::{Input, Malformed, put_bytes, put_number, put_signed, to_usize};
+use super::bytes::{Input, Malformed, put_bytes, put_number, put_signed, to_u32, to_usize};
 use crate::Slot;
+use crate::fingerprint::fingerprint;
 
 const VERSION: u8 = 1;
-const CHECKSUM_BYTES: usize = 16;
+const LENGTH_BYTES: usize = 4;
+const CHECKSUM_BYTES: usize = 8;
 
 /// What one journal row says of the events in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     /// When the group was formed, in microseconds since the epoch.
     pub(crate) recorded_at: i64,
@@ -124,9 +125,10 @@ pub(crate) fn seeds_at(size: u64) -> u64 {
 }
 
 impl Header {
-    /// The header as bytes, with its checksum.
+    /// The header as bytes: the length of the directory, the directory, and the rest, both with a
+    /// checksum. Who reads rows needs the directory only.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(256);
+        let mut out = vec![0; LENGTH_BYTES];
         out.push(VERSION);
         put_signed(&mut out, self.recorded_at);
         put_number(&mut out, self.uptime);
@@ -141,7 +143,16 @@ impl Header {
         }
         put_number(&mut out, self.parts.len() as u64);
         for part in &self.parts {
-            self.encode_part(&mut out, part);
+            put_part(&mut out, self.recorded_at, part);
+        }
+        let directory = out.len() - LENGTH_BYTES;
+        out[..LENGTH_BYTES].copy_from_slice(&to_u32(directory).to_le_bytes());
+        let checksum = checksum(&out[LENGTH_BYTES..]);
+        out.extend_from_slice(&checksum);
+
+        let rest = out.len();
+        for part in &self.parts {
+            put_growth(&mut out, part);
         }
         put_number(&mut out, self.keys.len() as u64);
         for used in &self.keys {
@@ -152,89 +163,42 @@ impl Header {
             put_number(&mut out, used.count.into());
         }
         out.extend_from_slice(&self.group_hash);
-        let checksum = Sha256::digest(&out);
-        out.extend_from_slice(&checksum[..CHECKSUM_BYTES]);
+        let checksum = self::checksum(&out[rest..]);
+        out.extend_from_slice(&checksum);
         out
-    }
-
-    fn encode_part(&self, out: &mut Vec<u8>, part: &Part) {
-        put_number(out, part.slot.into());
-        put_number(out, part.first);
-        put_number(out, part.count.into());
-        put_signed(out, part.recorded_at - self.recorded_at);
-        put_signed(out, part.occurred.0.wrapping_sub(part.recorded_at));
-        put_number(out, part.occurred.1.abs_diff(part.occurred.0));
-        put_number(out, part.pieces.len() as u64);
-        for piece in &part.pieces {
-            put_number(out, piece.frame.into());
-            put_number(out, piece.offset.into());
-            put_number(out, piece.count.into());
-        }
-        put_number(out, part.recorders.len() as u64);
-        for (recorder, run) in &part.recorders {
-            put_number(out, (*recorder).into());
-            put_number(out, (*run).into());
-        }
-        for seed in &part.seeds {
-            out.extend_from_slice(seed);
-        }
-        match &part.growth {
-            Growth::Leaves(leaves) => {
-                out.push(0);
-                leaves.iter().for_each(|leaf| out.extend_from_slice(leaf));
-            }
-            Growth::Frontier { hashes, tiles } => {
-                out.push(1);
-                hashes
-                    .iter()
-                    .chain(tiles)
-                    .for_each(|hash| out.extend_from_slice(hash));
-            }
-        }
-        for id in &part.ids {
-            out.extend_from_slice(&id.to_le_bytes());
-        }
     }
 
     /// Reads what [`Header::encode`] wrote, and nothing else.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Header, Malformed> {
-        let Some(end) = bytes.len().checked_sub(CHECKSUM_BYTES) else {
-            return Err(Malformed("truncated"));
-        };
-        let (content, checksum) = bytes.split_at(end);
-        if Sha256::digest(content)[..CHECKSUM_BYTES] != *checksum {
-            return Err(Malformed("the header's checksum does not match"));
-        }
-        let mut input = Input::new(content);
-        if input.array::<1>()? != [VERSION] {
-            return Err(Malformed("a later version wrote this header"));
-        }
-        let recorded_at = input.signed()?;
-        let uptime = input.number()?;
-        let count = input.count(1)?;
-        let recorders = (0..count)
-            .map(|_| {
-                let name = input.bytes()?;
-                std::str::from_utf8(name)
-                    .map(Arc::from)
-                    .map_err(|_| Malformed("a name is not text"))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let count = input.count(2)?;
-        let frames = (0..count)
-            .map(|_| {
-                Ok(FrameSize {
-                    stored: input.small()?,
-                    plain: input.small()?,
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        Header::decode_all(bytes, true)
+    }
+
+    /// As [`Header::decode`], for logs whose trees are known from elsewhere: without seeds and growth.
+    pub(crate) fn decode_without_trees(bytes: &[u8]) -> Result<Header, Malformed> {
+        Header::decode_all(bytes, false)
+    }
+
+    fn decode_all(bytes: &[u8], with_trees: bool) -> Result<Header, Malformed> {
+        let directory = directory(bytes)?;
+        let rest = bytes
+            .get(LENGTH_BYTES + directory.len() + CHECKSUM_BYTES..)
+            .unwrap_or_default();
+        let rest = checked(rest)?;
+        let mut input = Input::new(directory);
+        let mut header = Header::begin(&mut input)?;
         let count = input.count(8)?;
-        let parts = (0..count)
-            .map(|_| decode_part(&mut input, recorded_at))
-            .collect::<Result<Vec<_>, _>>()?;
+        header.parts = (0..count)
+            .map(|_| directory_part(&mut input, header.recorded_at))
+            .collect::<Result<_, _>>()?;
+        if !input.is_empty() {
+            return Err(Malformed("bytes are left over"));
+        }
+        let mut input = Input::new(rest);
+        for part in &mut header.parts {
+            growth(&mut input, part, with_trees)?;
+        }
         let count = input.count(32)?;
-        let keys = (0..count)
+        header.keys = (0..count)
             .map(|_| {
                 Ok(KeyUse {
                     slot: input.small()?,
@@ -244,11 +208,59 @@ impl Header {
                     count: input.small()?,
                 })
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        let group_hash = input.array()?;
+            .collect::<Result<_, _>>()?;
+        header.group_hash = input.array()?;
         if !input.is_empty() {
             return Err(Malformed("bytes are left over"));
         }
+        Ok(header)
+    }
+
+    /// What a directory says of one log: a header with that log's part alone, without its growth.
+    /// `None` if the group does not hold the log.
+    pub(crate) fn find(directory: &[u8], slot: Slot) -> Result<Option<Header>, Malformed> {
+        let mut input = Input::new(directory);
+        let mut header = Header::begin(&mut input)?;
+        for _ in 0..input.count(8)? {
+            let mut ahead = input.clone();
+            let found = ahead.small()?;
+            if found == slot {
+                header.parts = vec![directory_part(&mut input, header.recorded_at)?];
+                return Ok(Some(header));
+            }
+            if found > slot {
+                return Ok(None);
+            }
+            skip_part(&mut input)?;
+        }
+        Ok(None)
+    }
+
+    /// The directory up to the parts.
+    fn begin(input: &mut Input<'_>) -> Result<Header, Malformed> {
+        if input.array::<1>()? != [VERSION] {
+            return Err(Malformed("a later version wrote this header"));
+        }
+        let recorded_at = input.signed()?;
+        let uptime = input.number()?;
+        let count = input.count(1)?;
+        let recorders = (0..count)
+            .map(|_| {
+                let name = std::str::from_utf8(input.bytes()?);
+                name.map(Arc::from)
+                    .map_err(|_| Malformed("a name is not text"))
+            })
+            .collect::<Result<_, _>>()?;
+        let count = input.count(2)?;
+        let frames = (0..count)
+            .map(|_| {
+                Ok(FrameSize {
+                    stored: input.small()?,
+                    plain: input.small()?,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let (parts, keys) = (Vec::new(), Vec::new());
         Ok(Header {
             recorded_at,
             uptime,
@@ -256,17 +268,75 @@ impl Header {
             frames,
             parts,
             keys,
-            group_hash,
+            group_hash: [0; 32],
         })
     }
 }
 
-fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Malformed> {
+/// How much of a header must be read to have its directory, given its first bytes.
+pub(crate) fn directory_end(start: [u8; LENGTH_BYTES]) -> usize {
+    LENGTH_BYTES + to_usize(u32::from_le_bytes(start)) + CHECKSUM_BYTES
+}
+
+/// The directory of a header, of which at least that much is there; its checksum is compared.
+pub(crate) fn directory(bytes: &[u8]) -> Result<&[u8], Malformed> {
+    let start = *bytes.first_chunk().ok_or(Malformed("truncated"))?;
+    let end = directory_end(start);
+    checked(bytes.get(LENGTH_BYTES..end).ok_or(Malformed("truncated"))?)
+}
+
+/// The bytes without the checksum that follows them.
+fn checked(bytes: &[u8]) -> Result<&[u8], Malformed> {
+    let (content, expected) = bytes.split_last_chunk().ok_or(Malformed("truncated"))?;
+    if checksum(content) != *expected {
+        return Err(Malformed("the header's checksum does not match"));
+    }
+    Ok(content)
+}
+
+/// Against rot, not against people.
+fn checksum(content: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    fingerprint(b"annals/header/v1", content).to_le_bytes()
+}
+
+fn put_part(out: &mut Vec<u8>, group_recorded_at: i64, part: &Part) {
+    put_number(out, part.slot.into());
+    put_number(out, part.first);
+    put_number(out, part.count.into());
+    put_signed(out, part.recorded_at - group_recorded_at);
+    put_signed(out, part.occurred.0.wrapping_sub(part.recorded_at));
+    put_number(out, part.occurred.1.abs_diff(part.occurred.0));
+    put_number(out, part.pieces.len() as u64);
+    for piece in &part.pieces {
+        put_number(out, piece.frame.into());
+        put_number(out, piece.offset.into());
+        put_number(out, piece.count.into());
+    }
+    put_number(out, part.recorders.len() as u64);
+    for (recorder, run) in &part.recorders {
+        put_number(out, (*recorder).into());
+        put_number(out, (*run).into());
+    }
+}
+
+/// Passes over what [`put_part`] wrote.
+fn skip_part(input: &mut Input<'_>) -> Result<(), Malformed> {
+    for _ in 0..6 {
+        input.number()?;
+    }
+    for each in [3, 2] {
+        for _ in 0..each * input.count(each)? {
+            input.number()?;
+        }
+    }
+    Ok(())
+}
+
+fn directory_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Malformed> {
     let slot = input.small()?;
     let first = input.number()?;
-    let count = input.count(8)?;
-    let count = u32::try_from(count).map_err(|_| Malformed("count too large"))?;
-    let end = first
+    let count = input.small()?;
+    first
         .checked_add(count.into())
         .ok_or(Malformed("position too large"))?;
     if count == 0 {
@@ -281,7 +351,7 @@ fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Ma
         .checked_add_unsigned(input.number()?)
         .ok_or(too_large)?;
     let pieces = input.count(3)?;
-    let pieces = (0..pieces)
+    let pieces: Vec<Piece> = (0..pieces)
         .map(|_| {
             Ok(Piece {
                 frame: input.small()?,
@@ -289,36 +359,24 @@ fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Ma
                 count: input.small()?,
             })
         })
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<Result<_, _>>()?;
     let runs = input.count(2)?;
-    let recorders = (0..runs)
+    let recorders: Vec<(u32, u32)> = (0..runs)
         .map(|_| Ok((input.small()?, input.small()?)))
-        .collect::<Result<Vec<_>, _>>()?;
-    let counts = |runs: &mut dyn Iterator<Item = u32>| runs.map(u64::from).sum::<u64>();
-    if counts(&mut pieces.iter().map(|piece| piece.count)) != u64::from(count)
-        || counts(&mut recorders.iter().map(|(_, run)| *run)) != u64::from(count)
-    {
+        .collect::<Result<_, _>>()?;
+    let in_pieces: u64 = pieces.iter().map(|piece| u64::from(piece.count)).sum();
+    let in_runs: u64 = recorders.iter().map(|(_, run)| u64::from(*run)).sum();
+    if in_pieces != u64::from(count) || in_runs != u64::from(count) {
         return Err(Malformed("the runs of a part do not add up"));
     }
-    let seeds = to_usize(seeds_at(end) - seeds_at(first));
-    let seeds = input.arrays(seeds)?;
-    let growth = match input.array::<1>()? {
-        [0] => Growth::Leaves(input.arrays(count as usize)?),
-        [1] => Growth::Frontier {
-            hashes: input.arrays(cover(0, end).len())?,
-            tiles: input.arrays(to_usize(tiles_at(end) - tiles_at(first)))?,
-        },
-        _ => return Err(Malformed("an unknown form of growth")),
-    };
-    let ids = (0..count)
-        .map(|_| Ok(u64::from_le_bytes(input.array()?)))
-        .collect::<Result<_, _>>()?;
+    let (seeds, ids) = (Vec::new(), Vec::new());
+    let (occurred, growth) = ((earliest, latest), Growth::Leaves(Vec::new()));
     Ok(Part {
         slot,
         first,
         count,
         recorded_at,
-        occurred: (earliest, latest),
+        occurred,
         pieces,
         recorders,
         seeds,
@@ -327,9 +385,57 @@ fn decode_part(input: &mut Input<'_>, group_recorded_at: i64) -> Result<Part, Ma
     })
 }
 
+fn put_growth(out: &mut Vec<u8>, part: &Part) {
+    part.seeds
+        .iter()
+        .for_each(|seed| out.extend_from_slice(seed));
+    match &part.growth {
+        Growth::Leaves(leaves) => {
+            out.push(0);
+            leaves.iter().for_each(|leaf| out.extend_from_slice(leaf));
+        }
+        Growth::Frontier { hashes, tiles } => {
+            out.push(1);
+            hashes
+                .iter()
+                .chain(tiles)
+                .for_each(|hash| out.extend_from_slice(hash));
+        }
+    }
+    part.ids
+        .iter()
+        .for_each(|id| out.extend_from_slice(&id.to_le_bytes()));
+}
+
+/// Reads what [`put_growth`] wrote.
+fn growth(input: &mut Input<'_>, part: &mut Part, with_trees: bool) -> Result<(), Malformed> {
+    let (first, end) = (part.first, part.end());
+    let hashes = |input: &mut Input<'_>, count: usize| {
+        if with_trees {
+            input.arrays(count)
+        } else {
+            input.skip(32 * count).map(|()| Vec::new())
+        }
+    };
+    part.seeds = hashes(input, to_usize(seeds_at(end) - seeds_at(first)))?;
+    part.growth = match input.array::<1>()? {
+        [0] => Growth::Leaves(hashes(input, to_usize(part.count))?),
+        [1] => Growth::Frontier {
+            hashes: hashes(input, cover(0, end).len())?,
+            tiles: hashes(input, to_usize(tiles_at(end) - tiles_at(first)))?,
+        },
+        _ => return Err(Malformed("an unknown form of growth")),
+    };
+    let ids = input.arrays::<8>(to_usize(part.count))?;
+    part.ids = ids.into_iter().map(u64::from_le_bytes).collect();
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
@@ -455,13 +561,40 @@ mod tests {
         }
 
         #[test]
-        fn bytes_under_a_right_checksum_do_not_overwhelm(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Some(version) = bytes.first_mut() {
-                *version = VERSION;
+        fn a_log_is_found_by_the_directory_alone(mut header in header()) {
+            header.parts.sort_by_key(|part| part.slot);
+            header.parts.dedup_by_key(|part| part.slot);
+            let bytes = header.encode();
+            let start = *bytes.first_chunk().unwrap();
+            let directory = directory(&bytes[..directory_end(start)]).unwrap();
+            for part in &header.parts {
+                let found = Header::find(directory, part.slot).unwrap().unwrap();
+                prop_assert_eq!(&found.frames, &header.frames);
+                prop_assert_eq!(&found.parts[0].pieces, &part.pieces);
+                prop_assert_eq!(&found.parts[0].recorders, &part.recorders);
+                prop_assert_eq!((found.parts[0].first, found.parts[0].recorded_at), (part.first, part.recorded_at));
             }
-            let checksum = Sha256::digest(&bytes);
-            bytes.extend_from_slice(&checksum[..CHECKSUM_BYTES]);
-            let _ = Header::decode(&bytes);
+            let absent = (0..).find(|slot| header.parts.iter().all(|part| part.slot != *slot)).unwrap();
+            prop_assert_eq!(Header::find(directory, absent).unwrap(), None);
+            let without = Header::decode_without_trees(&bytes).unwrap();
+            for (part, without) in header.parts.iter().zip(&without.parts) {
+                prop_assert_eq!(&part.ids, &without.ids);
+            }
+        }
+
+        #[test]
+        fn bytes_under_a_right_checksum_do_not_overwhelm(
+            mut bytes in prop::collection::vec(any::<u8>(), 1..200),
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            bytes[0] = VERSION;
+            let mut whole = to_u32(bytes.len()).to_le_bytes().to_vec();
+            whole.extend_from_slice(&bytes);
+            whole.extend_from_slice(&checksum(&bytes));
+            whole.extend_from_slice(&rest);
+            whole.extend_from_slice(&checksum(&rest));
+            let _ = Header::decode(&whole);
+            let _ = Header::find(&bytes, 7);
         }
     }
 }

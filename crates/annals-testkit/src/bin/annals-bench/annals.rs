@@ -11,7 +11,7 @@ use annals_testkit::{Generated, Generator, Profile};
 use hyper::body::Bytes;
 
 use crate::load::{self, Connection, Load, Run};
-use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, machine};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, Work, machine};
 
 const KEY: &str = "sk_bench_0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -72,32 +72,21 @@ impl Annals {
         Ok(())
     }
 
-    pub(crate) async fn batches(&self, events: &[Generated]) -> Result<Run, Failure> {
-        let bodies = events.chunks(BATCH).map(|batch| {
-            let mut body = String::new();
-            for event in batch {
-                let _ = writeln!(
-                    body,
-                    r#"{{"organization_id":"{}","event":{}}}"#,
-                    event.organization_id(),
-                    event.event_json(true)
-                );
+    pub(crate) async fn run(&self, work: Work<'_>) -> Result<Run, Failure> {
+        match work {
+            Work::Batches(events) => {
+                let bodies = events.chunks(BATCH).map(lines);
+                let load = self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies);
+                self.measure(events.len(), &load, BATCH_CONNECTIONS, None)
+                    .await
             }
-            Bytes::from(body)
-        });
-        let load = self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies);
-        self.measure(events.len(), &load, BATCH_CONNECTIONS, None)
-            .await
-    }
-
-    pub(crate) async fn singles(&self, events: &[Generated]) -> Result<Run, Failure> {
-        let load = self.load(
-            "/audit_logs/events",
-            "application/json",
-            events.iter().map(single),
-        );
-        self.measure(events.len(), &load, SINGLE_CONNECTIONS, None)
-            .await
+            Work::Singles(events) => {
+                let bodies = events.iter().map(single);
+                let load = self.load("/audit_logs/events", "application/json", bodies);
+                self.measure(events.len(), &load, SINGLE_CONNECTIONS, None)
+                    .await
+            }
+        }
     }
 
     /// Five seconds of single events at `rate` a second.
@@ -168,6 +157,19 @@ impl Annals {
             latencies,
         })
     }
+}
+
+fn lines(batch: &[Generated]) -> Bytes {
+    let mut body = String::new();
+    for event in batch {
+        let _ = writeln!(
+            body,
+            r#"{{"organization_id":"{}","event":{}}}"#,
+            event.organization_id(),
+            event.event_json(true)
+        );
+    }
+    Bytes::from(body)
 }
 
 fn single(event: &Generated) -> Bytes {

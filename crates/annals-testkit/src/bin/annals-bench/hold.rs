@@ -7,7 +7,7 @@ use annals_testkit::{Generated, Generator, Profile};
 
 use crate::annals::Annals;
 use crate::load::Connection;
-use crate::{Failure, Plan, machine};
+use crate::{Failure, Plan, Work, machine};
 
 /// Events that are generated and sent at a time, so that the generator's memory stays small.
 const SLICE: usize = 100_000;
@@ -32,8 +32,8 @@ pub(crate) async fn run(plan: &Plan, events: u64) -> Result<String, Failure> {
             break;
         }
         let (singles, batched) = slice.split_at(slice.len() / SINGLES);
-        annals.singles(singles).await?;
-        annals.batches(batched).await?;
+        annals.run(Work::Singles(singles)).await?;
+        annals.run(Work::Batches(batched)).await?;
         sent += slice.len();
         eprintln!("{sent} of {events} events …");
     }

@@ -27,6 +27,7 @@ mod machine;
 mod postgres;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -160,29 +161,26 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     for (round, slice) in events.chunks(per_round).enumerate() {
         eprintln!("round {} of {} …", round + 1, plan.rounds);
         let (batched, singles) = slice.split_at(plan.batched);
-        // Alternate, so that a drift of the machine meets both.
-        if round % 2 == 0 {
-            report
-                .batched_postgres
-                .push(postgres.batches(batched).await?);
-            report.batched_annals.push(annals.batches(batched).await?);
-            report
-                .singles_postgres
-                .push(postgres.singles(singles).await?);
-            report.singles_annals.push(annals.singles(singles).await?);
-        } else {
-            report.batched_annals.push(annals.batches(batched).await?);
-            report
-                .batched_postgres
-                .push(postgres.batches(batched).await?);
-            report.singles_annals.push(annals.singles(singles).await?);
-            report
-                .singles_postgres
-                .push(postgres.singles(singles).await?);
+        let (mixed, rest) = batched.split_at(batched.len() / 2);
+        let sorted = by_workspace(rest);
+        for (comparison, work) in report.comparisons.iter_mut().zip([
+            Work::Batches(mixed),
+            Work::Batches(&sorted),
+            Work::Singles(singles),
+        ]) {
+            // Alternate, so that a drift of the machine meets both.
+            let annals_first = round % 2 == 1;
+            for first in [true, false] {
+                if first == annals_first {
+                    comparison.annals.push(annals.run(work).await?);
+                } else {
+                    comparison.postgres.push(postgres.run(work).await?);
+                }
+            }
         }
     }
     eprintln!("open loop …");
-    let rate = report::median(report.singles_annals.iter().map(|run| run.rate())) * 0.6;
+    let rate = report::median(report.singles().annals.iter().map(load::Run::rate)) * 0.6;
     report.open_loop = annals.open_loop(&profile, rate).await?;
     report.settings = postgres.settings().await?;
     report.memory_annals = annals.resident_bytes();
@@ -192,6 +190,29 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     std::fs::remove_dir_all(&plan.dir)?;
 
     publish(plan, &report.table(plan))
+}
+
+/// What both do in one run.
+#[derive(Clone, Copy)]
+pub(crate) enum Work<'a> {
+    /// In the order given, [`BATCH`] at a time.
+    Batches(&'a [Generated]),
+    /// Each by itself.
+    Singles(&'a [Generated]),
+}
+
+/// The same events in batches that are of one workspace each, as a product sends them that keeps
+/// an outbox for each of its customers. What does not fill a batch is left out.
+fn by_workspace(events: &[Generated]) -> Vec<Generated> {
+    let mut of_each: BTreeMap<u32, Vec<&Generated>> = BTreeMap::new();
+    for event in events {
+        of_each.entry(event.workspace).or_default().push(event);
+    }
+    of_each
+        .values()
+        .flat_map(|of_one| of_one.chunks_exact(BATCH).flatten())
+        .map(|event| (*event).clone())
+        .collect()
 }
 
 fn publish(plan: &Plan, table: &str) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use tokio_postgres::{Client, NoTls, Statement};
 use uuid::Uuid;
 
 use crate::load::Run;
-use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, machine};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, Work, machine};
 
 /// The table and its indexes, as a careful team would make them.
 const TABLE: &str = "
@@ -131,19 +131,22 @@ impl Postgres {
         Ok(line)
     }
 
-    pub(crate) async fn batches(&self, events: &[Generated]) -> Result<Run, Failure> {
-        let batches: Vec<Columns> = events.chunks(BATCH).map(Columns::of).collect();
-        self.measure(events.len(), batches, BATCH_CONNECTIONS, BATCH_INSERT)
-            .await
+    pub(crate) async fn run(&self, work: Work<'_>) -> Result<Run, Failure> {
+        match work {
+            Work::Batches(events) => {
+                let batches: Vec<Columns> = events.chunks(BATCH).map(Columns::of).collect();
+                self.measure(events.len(), batches, BATCH_CONNECTIONS, BATCH_INSERT)
+                    .await
+            }
+            Work::Singles(events) => {
+                let rows: Vec<Row> = events.iter().map(Row::of).collect();
+                self.measure(events.len(), rows, SINGLE_CONNECTIONS, SINGLE_INSERT)
+                    .await
+            }
+        }
     }
 
-    pub(crate) async fn singles(&self, events: &[Generated]) -> Result<Run, Failure> {
-        let rows: Vec<Row> = events.iter().map(Row::of).collect();
-        self.measure(events.len(), rows, SINGLE_CONNECTIONS, SINGLE_INSERT)
-            .await
-    }
-
-    async fn measure<W: Work>(
+    async fn measure<W: Insert>(
         &self,
         events: usize,
         work: Vec<W>,
@@ -200,7 +203,7 @@ impl Drop for Postgres {
     }
 }
 
-trait Work: Send + Sync + 'static {
+trait Insert: Send + Sync + 'static {
     fn insert(
         &self,
         client: &Client,
@@ -243,7 +246,7 @@ impl Row {
     }
 }
 
-impl Work for Row {
+impl Insert for Row {
     async fn insert(
         &self,
         client: &Client,
@@ -299,7 +302,7 @@ impl Columns {
     }
 }
 
-impl Work for Columns {
+impl Insert for Columns {
     async fn insert(
         &self,
         client: &Client,

@@ -5,16 +5,42 @@ use std::fmt::Write as _;
 use crate::load::Run;
 use crate::{BATCH, BATCH_CONNECTIONS, Plan, SINGLE_CONNECTIONS};
 
-#[derive(Default)]
+/// The runs of one kind of work, the same of both.
+pub(crate) struct Comparison {
+    name: String,
+    pub(crate) postgres: Vec<Run>,
+    pub(crate) annals: Vec<Run>,
+}
+
 pub(crate) struct Report {
-    pub(crate) batched_postgres: Vec<Run>,
-    pub(crate) batched_annals: Vec<Run>,
-    pub(crate) singles_postgres: Vec<Run>,
-    pub(crate) singles_annals: Vec<Run>,
+    /// Batches as they come, batches of one workspace each, single events.
+    pub(crate) comparisons: [Comparison; 3],
     pub(crate) open_loop: Option<(f64, Run)>,
     pub(crate) settings: String,
     pub(crate) machine: String,
     pub(crate) memory_annals: (u64, u64),
+}
+
+impl Default for Report {
+    fn default() -> Report {
+        let comparison = |name| Comparison {
+            name,
+            postgres: Vec::new(),
+            annals: Vec::new(),
+        };
+        let batches = |of: &str| format!("batches of {BATCH}{of}, {BATCH_CONNECTIONS} connections");
+        Report {
+            comparisons: [
+                comparison(batches(" from all workspaces")),
+                comparison(batches(" of one workspace each")),
+                comparison(format!("single events, {SINGLE_CONNECTIONS} connections")),
+            ],
+            open_loop: None,
+            settings: String::new(),
+            machine: String::new(),
+            memory_annals: (0, 0),
+        }
+    }
 }
 
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -24,6 +50,10 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
 }
 
 impl Report {
+    pub(crate) fn singles(&self) -> &Comparison {
+        &self.comparisons[2]
+    }
+
     /// Markdown, so that it can stand in the documentation as it is.
     pub(crate) fn table(&self, plan: &Plan) -> String {
         let mut out = String::new();
@@ -31,20 +61,9 @@ impl Report {
             out,
             "| durable ingest | PostgreSQL, events/s | Annals, events/s | ratio | CPU µs an event, PostgreSQL / Annals | latency of a request p50 / p99, PostgreSQL · Annals |\n|---|---|---|---|---|---|"
         );
-        let batches = format!("batches of {BATCH}, {BATCH_CONNECTIONS} connections");
-        row(
-            &mut out,
-            &batches,
-            &self.batched_postgres,
-            &self.batched_annals,
-        );
-        let singles = format!("single events, {SINGLE_CONNECTIONS} connections");
-        row(
-            &mut out,
-            &singles,
-            &self.singles_postgres,
-            &self.singles_annals,
-        );
+        for comparison in &self.comparisons {
+            row(&mut out, comparison);
+        }
         if let Some((rate, run)) = &self.open_loop {
             let _ = writeln!(
                 out,
@@ -71,13 +90,14 @@ impl Report {
     }
 }
 
-fn row(out: &mut String, name: &str, postgres: &[Run], annals: &[Run]) {
-    let ratio = median(
-        annals
-            .iter()
-            .zip(postgres)
-            .map(|(ours, theirs)| ours.rate() / theirs.rate()),
-    );
+fn row(out: &mut String, comparison: &Comparison) {
+    let Comparison {
+        name,
+        postgres,
+        annals,
+    } = comparison;
+    let ratios = annals.iter().zip(postgres);
+    let ratio = median(ratios.map(|(ours, theirs)| ours.rate() / theirs.rate()));
     let _ = writeln!(
         out,
         "| {name} | {} | {} | **{ratio:.1} ×** | {:.1} / {:.1} | {} · {} |",

@@ -2,18 +2,24 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
 
 /// Starts logging. `ANNALS_LOG` chooses what (`debug`, `annals_store=trace,info`).
 pub(crate) fn start(default: &str) {
-    let filter = EnvFilter::try_from_env("ANNALS_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let chosen = std::env::var("ANNALS_LOG").ok();
+    let filter: Targets = chosen
+        .and_then(|text| text.parse().ok())
+        .or_else(|| default.parse().ok())
+        .unwrap_or_default();
+    let log = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_writer(io::stderr);
     // A second start in one process would fail, and there is none.
     let _ = if io::stderr().is_terminal() {
-        lines.with_target(false).try_init()
+        log.with(lines.with_target(false)).try_init()
     } else {
-        lines.json().flatten_event(true).with_ansi(false).try_init()
+        log.with(lines.json().flatten_event(true).with_ansi(false))
+            .try_init()
     };
 }

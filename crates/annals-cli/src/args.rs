@@ -349,9 +349,9 @@ pub(crate) struct Export {
     /// Only events that match (not for proof files, which are complete by design)
     #[arg(long, short, value_name = "QUERY", allow_hyphen_values = true)]
     pub(crate) query: Option<String>,
-    /// Which way
-    #[arg(long, value_enum, default_value = "desc")]
-    pub(crate) order: Order,
+    /// Which way [default: desc; asc for NDJSON, so that an import keeps the order]
+    #[arg(long, value_enum)]
+    pub(crate) order: Option<Order>,
     /// First position of a proof file [default: 0]
     #[arg(long, value_name = "POSITION")]
     pub(crate) from_position: Option<u64>,

@@ -52,7 +52,9 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
         e.downcast_ref::<io::Error>()
             .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     };
-    if error.chain().any(broken_pipe) {
+    // A connection that breaks while we write is one, and it must not pass for success.
+    let from_server = error.chain().any(|e| e.is::<ureq::Error>());
+    if !from_server && error.chain().any(broken_pipe) {
         return ExitCode::SUCCESS;
     }
     let code = if error.is::<Refused>() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use crate::args::{Export, Format};
+use crate::args::{Export, Format, Order};
 use crate::client::with_query;
 use crate::output::Output;
 use crate::place::Place;
@@ -71,12 +71,17 @@ fn path(args: &Export) -> Result<String> {
         );
     }
     let query = crate::query::selected(args.query.as_deref(), &args.selection)?;
+    // The table of the page is newest first; what is imported is recorded in the order of its lines.
+    let order = args.order.unwrap_or(match args.format {
+        Format::Ndjson => Order::Asc,
+        Format::Csv | Format::Proof => Order::Desc,
+    });
     Ok(with_query(
         &format!("/audit_logs/events.{}", args.format.as_str()),
         &[
             ("organization_id", workspace),
             ("q", query.as_deref()),
-            ("order", Some(args.order.as_str())),
+            ("order", Some(order.as_str())),
             (
                 "bom",
                 Some("1").filter(|_| args.bom && args.format == Format::Csv),

@@ -164,7 +164,10 @@ impl Running {
                 done.duplicates
             ))?;
             if done.created > 0 {
-                output.line(format_args!("{} workspaces were created.", done.created))?;
+                output.line(format_args!(
+                    "Created {}.",
+                    counted(done.created, "workspace")
+                ))?;
             }
             if done.skipped > 0 {
                 output.line(format_args!(
@@ -185,11 +188,12 @@ impl Running {
 }
 
 fn events(n: u64) -> String {
-    if n == 1 {
-        "1 event".to_owned()
-    } else {
-        format!("{n} events")
-    }
+    counted(n, "event")
+}
+
+fn counted(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{plural}")
 }
 
 /// Where rejected lines go; the file is only made when there are any.

@@ -21,6 +21,8 @@ pub(crate) enum Check {
     Outcome(Vec<Outcome>),
     Category(Vec<Category>),
     Action(Vec<ActionNeedle>),
+    /// Exactly one of these, to the letter.
+    Actions(Vec<String>),
     Key(Vec<Needle>),
     Id(Vec<Needle>),
     Reason(Vec<Needle>),
@@ -208,6 +210,7 @@ impl Check {
             Check::Action(needles) => needles
                 .iter()
                 .any(|needle| needle.fits(&skeleton.action, catalogue)),
+            Check::Actions(names) => names.contains(&skeleton.action),
             Check::Key(needles) => any(needles, &row.recorded_by),
             Check::Id(needles) => any(needles, &skeleton.id),
             Check::Reason(needles) => {

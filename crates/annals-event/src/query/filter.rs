@@ -82,6 +82,16 @@ impl Filter {
         })
     }
 
+    /// Also asks that the action is one of these, to the letter: unlike `action:` of the search language, a
+    /// name does not stand for its group.
+    #[must_use]
+    pub fn with_actions(self, names: Vec<String>) -> Filter {
+        self.with_test(Test {
+            negated: false,
+            check: Check::Actions(names),
+        })
+    }
+
     /// Also asks that the position is in `range`.
     #[must_use]
     pub fn with_positions(self, range: Range<u64>) -> Filter {

@@ -202,7 +202,6 @@ fn filter(app: &App, selection: &ExportSelection) -> Result<Filter, ApiError> {
         None => Query::default(),
     };
     for (member, field, values) in [
-        ("actions", Field::Action, &selection.actions),
         ("actor_names", Field::ActorName, &selection.actor_names),
         ("actor_ids", Field::ActorId, &selection.actor_ids),
         ("targets", Field::TargetType, &selection.target_types),
@@ -213,10 +212,21 @@ fn filter(app: &App, selection: &ExportSelection) -> Result<Filter, ApiError> {
                 .with(term.map_err(|e| ApiError::invalid(member, "invalid_value", e.message))?);
         }
     }
-    let filter = query.resolve(&When {
+    let mut filter = query.resolve(&When {
         now: app.now(),
         zone: jiff::tz::TimeZone::UTC,
     })?;
+    // The names of actions, not terms of the search language, where `issue` would mean all of `issue.*`.
+    if selection.actions.iter().any(String::is_empty) {
+        return Err(ApiError::invalid(
+            "actions",
+            "invalid_value",
+            "actions has an empty name",
+        ));
+    }
+    if !selection.actions.is_empty() {
+        filter = filter.with_actions(selection.actions.clone());
+    }
     let time = |micros: Option<i64>| micros.and_then(Timestamp::from_micros);
     Ok(filter.with_window(time(selection.from_micros), time(selection.to_micros)))
 }

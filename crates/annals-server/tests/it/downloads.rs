@@ -257,6 +257,16 @@ async fn an_export_is_the_csv_file_and_goes_on_where_it_stopped() {
     assert_eq!(whole.text(), server.get(asked, ROOT).await.is(200).text());
     assert_eq!(whole.text().split_terminator("\r\n").count(), 26);
 
+    // These are names, not terms of the search language, where `issue` means all of `issue.*`.
+    let mut group = body.clone();
+    group["actions"] = json!(["issue", "Issue.Created"]);
+    let none = server.post("/audit_logs/exports", ROOT, &group).await;
+    let none = server
+        .get(&path(&none.is(201).json()["url"]), "")
+        .await
+        .is(200);
+    assert_eq!(none.text().split_terminator("\r\n").count(), 1);
+
     let again = server
         .get(
             &format!("/audit_logs/exports/{}", export["id"].as_str().unwrap()),

@@ -2,6 +2,7 @@
 //!
 //! The line has no payload and no query string: those hold what people searched for, and names.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tracing::Level;
 
 use crate::app::App;
+use crate::error::ApiError;
 use crate::ids;
 
 /// The header that names a request; support asks for it.
@@ -54,7 +57,7 @@ pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Ne
     }
     request.extensions_mut().insert(RequestId(id.clone()));
 
-    let mut response = next.run(request).await;
+    let mut response = caught(next.run(request)).await;
 
     let elapsed = started.elapsed();
     let status = response.status();
@@ -93,6 +96,15 @@ pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Ne
     response
 }
 
+/// A fault in a handler ends its request, with an answer, and nothing else: not the connection, on
+/// which other requests may follow.
+async fn caught(answer: impl Future<Output = Response>) -> Response {
+    match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => ApiError::internal("a handler panicked").into_response(),
+    }
+}
+
 const INGEST: &str = "/audit_logs/events";
 const INGEST_BATCH: &str = "/audit_logs/events/bulk";
 
@@ -128,5 +140,17 @@ impl Line<'_> {
         } else {
             write!(info)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered() {
+        let response = caught(async { panic!("a fault of ours") }).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.extensions().get::<Cause>().is_some());
     }
 }

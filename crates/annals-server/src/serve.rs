@@ -48,8 +48,7 @@ pub(crate) async fn serve(
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout())
         .max_buf_size(BUFFER)
-        .max_headers(HEADERS)
-        .pipeline_flush(true);
+        .max_headers(HEADERS);
 
     tokio::pin!(shutdown);
     loop {

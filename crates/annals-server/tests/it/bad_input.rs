@@ -331,6 +331,36 @@ async fn half_a_request_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_head_that_cannot_be_read_is_answered() {
+    let server = TestServer::start().await;
+    let address = server.listen().await;
+    let lines = |count: usize| "x-y: z\r\n".repeat(count);
+    for (head, status) in [
+        ("GET /health\r\n\r\n".to_owned(), "400"),
+        ("\u{1}\u{2}\u{3} nonsense\r\n\r\n".to_owned(), "400"),
+        (
+            "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n"
+                .to_owned(),
+            "400",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", lines(200)),
+            "431",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{head:?} was answered {answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_slow_body_is_cut_off() {
     let mut config = annals_server::Config::default();
     config.limits.body_seconds = 1;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use annals_store::{
-    Created, Domain, DomainState, Entitlement, MetadataUpdate, NewDomain, NewOrganization,
-    Organization, OrganizationUpdate, OrganizationsQuery, Reach,
+    Domain, DomainState, Entitlement, MetadataUpdate, NewDomain, NewOrganization, Organization,
+    OrganizationUpdate, OrganizationsQuery, Reach,
 };
 use axum::Json;
 use axum::body::Body;
@@ -203,23 +203,12 @@ async fn create(
             EntitlementSetting::Active => Entitlement::Active,
             EntitlementSetting::Inactive => Entitlement::Inactive,
         },
-    };
-    let settings = OrganizationUpdate {
-        viewer_url: fields.nullable_text("viewer_url"),
-        frame_origins: frame_origins(&mut fields),
-        ..OrganizationUpdate::default()
+        viewer_url: fields.nullable_text("viewer_url").flatten(),
+        frame_origins: frame_origins(&mut fields).unwrap_or_default(),
     };
     fields.finish()?;
     let created = app.store.create_organization(new, |_| Vec::new()).await?;
-    let new = matches!(created, Created::New(_));
-    let mut organization = created.into_inner();
-    if new && settings != OrganizationUpdate::default() {
-        organization = app
-            .store
-            .update_organization(&organization.id, settings, |_, _| Vec::new())
-            .await?;
-    }
-    Ok((StatusCode::CREATED, Json(wire(&organization))).into_response())
+    Ok((StatusCode::CREATED, Json(wire(&created.into_inner()))).into_response())
 }
 
 /// Get an organization.

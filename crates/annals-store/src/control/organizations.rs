@@ -232,6 +232,10 @@ pub struct NewOrganization {
     pub allow_profiles_outside_organization: bool,
     /// What its people may do; the server passes its configured default.
     pub entitlement: Entitlement,
+    /// The host's page that embeds the viewer, with `{path}` for the page inside.
+    pub viewer_url: Option<String>,
+    /// The origins that may frame the viewer.
+    pub frame_origins: Vec<String>,
 }
 
 /// A domain to be set.

@@ -368,6 +368,21 @@ async fn bad_members_are_named_all_at_once() {
         .await
         .unwrap_err();
     assert_eq!(fields(error).len(), 2);
+
+    // What is refused is not created either.
+    let new = NewOrganization {
+        id: Some("half".to_owned()),
+        viewer_url: Some("javascript:alert(1)".to_owned()),
+        frame_origins: vec!["*".to_owned()],
+        ..named("Half")
+    };
+    let error = fixture
+        .store
+        .create_organization(new, |_| Vec::new())
+        .await
+        .unwrap_err();
+    assert_eq!(fields(error).len(), 2);
+    assert!(fixture.store.organization("half").is_none());
 }
 
 #[tokio::test]

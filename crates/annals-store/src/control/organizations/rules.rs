@@ -70,6 +70,8 @@ pub(super) fn check_new(new: &NewOrganization) -> Result<(), ControlError> {
     check_domains(&new.domains, &mut findings);
     check_metadata(&new.metadata, &mut findings);
     check_external_id(new.external_id.as_deref(), &mut findings);
+    check_viewer_url(new.viewer_url.as_deref(), &mut findings);
+    check_frame_origins(&new.frame_origins, &mut findings);
     findings.into_result()
 }
 
@@ -107,13 +109,7 @@ pub(super) fn updated(
         after.allow_profiles_outside_organization = allow;
     }
     if let Some(viewer_url) = update.viewer_url {
-        if viewer_url
-            .as_ref()
-            .is_some_and(|url| !is_web_address(&url.replace("{path}", "/")))
-        {
-            let message = "viewer_url must be an http or https address, with {path} for the page";
-            findings.add("viewer_url", "bad_pattern", message);
-        }
+        check_viewer_url(viewer_url.as_deref(), &mut findings);
         after.viewer_url = viewer_url;
     }
     if let Some(origins) = update.frame_origins {
@@ -238,6 +234,13 @@ fn check_external_id(external_id: Option<&str>, findings: &mut Findings) {
     if external_id.is_some_and(|id| !is_plain(id, EXTERNAL_ID_BYTES)) {
         let message = "external_id must be 1 to 128 printable ASCII characters";
         findings.add("external_id", "bad_pattern", message);
+    }
+}
+
+fn check_viewer_url(url: Option<&str>, findings: &mut Findings) {
+    if url.is_some_and(|url| !is_web_address(&url.replace("{path}", "/"))) {
+        let message = "viewer_url must be an http or https address, with {path} for the page";
+        findings.add("viewer_url", "bad_pattern", message);
     }
 }
 

@@ -325,7 +325,11 @@ impl Check {
 
     fn action(&mut self, at: At<'_>, action: &str, rules: &Rules<'_>) {
         self.name(at, action);
-        if !rules.internal && action.starts_with(OWN_PREFIX) {
+        // Without regard to case, as searches compare: no event may look like one of ours.
+        let own = action
+            .get(..OWN_PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
+        if !rules.internal && own {
             let rule = "starts with audit_log., which is kept for events about the log itself";
             self.note(at, ProblemCode::Reserved, rule);
         } else if rules.strict && !rules.catalogue.knows(action) {

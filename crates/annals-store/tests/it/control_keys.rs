@@ -138,14 +138,14 @@ async fn bad_keys_are_refused() {
             },
         ),
         (
-            "organizations",
+            "organization_ids",
             NewKey {
                 organizations: Reach::Only(BTreeSet::new()),
                 ..new_key("x")
             },
         ),
         (
-            "organizations.0",
+            "organization_ids.0",
             NewKey {
                 organizations: Reach::Only(BTreeSet::from(["nobody".to_owned()])),
                 ..new_key("x")

@@ -115,7 +115,11 @@ async fn an_event_is_held_against_the_version_it_names() {
 #[tokio::test]
 async fn names_are_checked() {
     let fixture = Fixture::new();
-    for (action, code) in [("a b", "bad_pattern"), ("audit_log.viewed", "reserved")] {
+    for (action, code) in [
+        ("a b", "bad_pattern"),
+        ("audit_log.viewed", "reserved"),
+        ("Audit_Log.viewed", "reserved"),
+    ] {
         match fixture
             .store
             .put_schema(action, schema(FIRST), |_| Vec::new())

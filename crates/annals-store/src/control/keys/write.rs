@@ -143,9 +143,9 @@ impl Store {
             return Ok(());
         };
         if ids.is_empty() || ids.len() > ORGANIZATIONS {
-            let message = "organizations must name 1 to 100 organizations, or be absent for all";
+            let message = "organization_ids must name 1 to 100 organizations, or be absent for all";
             return Err(ControlError::invalid(
-                "organizations",
+                "organization_ids",
                 "out_of_range",
                 message,
             ));
@@ -153,7 +153,7 @@ impl Store {
         match ids.iter().position(|id| self.organization(id).is_none()) {
             None => Ok(()),
             Some(i) => {
-                let field = format!("organizations.{i}");
+                let field = format!("organization_ids.{i}");
                 let message = format!("{field} names no organization");
                 Err(ControlError::invalid(field, "unknown", message))
             }

@@ -144,7 +144,7 @@ fn check_action(action: &str) -> Result<(), ControlError> {
         let message = "action must be 1 to 128 letters, digits or _.:/-";
         return Err(ControlError::invalid("action", "bad_pattern", message));
     }
-    if action.starts_with("audit_log.") {
+    if action.to_ascii_lowercase().starts_with("audit_log.") {
         let message = "actions that start with audit_log. are kept for Annals";
         return Err(ControlError::invalid("action", "reserved", message));
     }

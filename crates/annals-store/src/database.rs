@@ -1,5 +1,7 @@
 //! The one SQLite file: how it is opened, and what is in it.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -56,6 +58,18 @@ impl Location {
                 what: format!("SQLite {} is too old", rusqlite::version()),
             });
         }
+        // The file holds the seeds, and the directory may have been made by somebody else, readable for
+        // all. SQLite gives the files beside it the mode of this one.
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&self.file)
+            .map_err(|source| StoreError::File {
+                path: self.file.clone(),
+                source,
+            })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = self.connect(flags)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;

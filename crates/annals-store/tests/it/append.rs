@@ -383,6 +383,26 @@ fn one_process_at_a_time() {
 }
 
 #[test]
+fn nobody_else_may_read_the_files_whatever_the_directory_allows() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}", file.file_name());
+        names.push(file.file_name().into_string().unwrap());
+    }
+    for name in ["annals.db", "annals.db-wal", "annals.db-shm"] {
+        assert!(names.iter().any(|n| n == name), "{name}");
+    }
+    store.close().unwrap();
+}
+
+#[test]
 fn a_closed_store_refuses() {
     let mut world = World::new();
     let log = world.log("org_a");

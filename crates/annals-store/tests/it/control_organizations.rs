@@ -88,6 +88,8 @@ async fn everything_is_there_after_a_restart() {
         external_id: Some("ext 1".to_owned()),
         allow_profiles_outside_organization: true,
         entitlement: Entitlement::Inactive,
+        viewer_url: Some("https://app.example/settings?open={path}".to_owned()),
+        frame_origins: vec!["https://app.example".to_owned()],
     };
     fixture
         .store

@@ -470,6 +470,25 @@ async fn links_lead_nowhere_else() {
                 ..new_link("acme")
             },
         ),
+        // Longer than the id of an actor may be: what this person does could not be recorded.
+        (
+            "user.id",
+            NewLink {
+                user: Some(PortalUser {
+                    id: "ü".repeat(65),
+                    name: None,
+                    email: None,
+                }),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "external_user_id",
+            NewLink {
+                external_user_id: Some("x".repeat(129)),
+                ..new_link("acme")
+            },
+        ),
     ];
     for (field, new) in cases {
         match fixture.store.create_link(new, |_| Vec::new()).await {

@@ -318,24 +318,35 @@ fn check_new(new: &NewLink) -> Result<(), ControlError> {
     {
         return bad("return_url", "must be an http or https address");
     }
-    if new
-        .external_user_id
-        .as_ref()
-        .is_some_and(|id| id.is_empty() || !is_text(id))
-    {
-        return bad("external_user_id", "must have 1 to 255 characters");
+    if new.external_user_id.as_ref().is_some_and(|id| !is_id(id)) {
+        return bad(
+            "external_user_id",
+            "must have 1 to 128 bytes, no control characters",
+        );
     }
     let Some(user) = &new.user else { return Ok(()) };
-    if user.id.is_empty() || !is_text(&user.id) {
-        return bad("user.id", "must have 1 to 255 characters");
+    if !is_id(&user.id) {
+        return bad("user.id", "must have 1 to 128 bytes, no control characters");
     }
     if user.name.as_ref().is_some_and(|name| !is_text(name)) {
-        return bad("user.name", "must have at most 255 characters");
+        return bad(
+            "user.name",
+            "must have at most 255 characters, none of them a control character",
+        );
     }
     if user.email.as_ref().is_some_and(|email| !is_text(email)) {
-        return bad("user.email", "must have at most 255 characters");
+        return bad(
+            "user.email",
+            "must have at most 255 characters, none of them a control character",
+        );
     }
     Ok(())
+}
+
+/// What an event takes as the id of its actor or target: what a person does with the link is recorded
+/// under this id, so one that no event takes would let them read unrecorded.
+fn is_id(id: &str) -> bool {
+    (1..=annals_event::limits::ID_BYTES).contains(&id.len()) && !id.contains(char::is_control)
 }
 
 fn is_text(text: &str) -> bool {

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use annals_merkle::VerifyingKey;
 use annals_proof::{Failure, Report, Signer};
 use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::args::Verify;
@@ -56,7 +58,7 @@ fn valid(report: &Report, output: &Output) -> Result<ExitCode> {
             "recorded_from": report.recorded.map(|(from, _)| from.to_string()),
             "recorded_to": report.recorded.map(|(_, to)| to.to_string()),
             "size": report.size,
-            "root": hex(&report.root),
+            "root": STANDARD.encode(report.root),
             "vkey": report.vkey,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -91,7 +93,7 @@ fn valid(report: &Report, output: &Output) -> Result<ExitCode> {
     output.line(format_args!(
         "checkpoint size {}, root {}",
         report.size,
-        hex(&report.root)
+        STANDARD.encode(report.root)
     ))?;
     output.line(format_args!("key        {}", report.vkey))?;
     Ok(ExitCode::SUCCESS)
@@ -138,9 +140,4 @@ fn refused(failure: &Failure, output: &Output) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::from(code))
-}
-
-/// A hash in hexadecimal.
-fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|b| format!("{b:02x}")).collect()
 }

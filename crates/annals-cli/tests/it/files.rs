@@ -72,6 +72,11 @@ fn a_proof_file_verifies_without_the_server_and_every_ending_has_its_code() {
         (&report["from"], &report["to"], &report["entries"]),
         (&json!(5), &json!(25), &json!(20))
     );
+    let root = report["root"].as_str().unwrap();
+    assert!(
+        text.lines().last().unwrap().contains(root),
+        "the root reads as in the checkpoint: {root}"
+    );
     let said = run(&["verify", file]).ends(0).out;
     assert!(
         said.starts_with("VALID") && said.contains("signer not checked"),

@@ -113,12 +113,13 @@ impl Selection {
         }
         let positions = self.filter.positions();
         let range = positions.start..positions.end.min(self.as_of);
-        for row in self.log.scan(range, self.order) {
-            let row = row?;
-            if self.filter.matches(&row, app.catalogue()) {
-                self.write_row(app, format, &row, &mut piece);
-                app.metrics.rows.fetch_add(1, Relaxed);
-            }
+        // Skips what the times of the filter rule out, as a search does, without reading it.
+        let rows = self
+            .log
+            .scan_matching(self.filter.clone(), range, self.order);
+        for row in rows {
+            self.write_row(app, format, &row?, &mut piece);
+            app.metrics.rows.fetch_add(1, Relaxed);
             if piece.len() >= 4096 {
                 out.write_all(&piece).map_err(StoreError::Output)?;
                 piece.clear();

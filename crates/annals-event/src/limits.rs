@@ -22,6 +22,8 @@ pub const ID_BYTES: usize = 128;
 pub const NAME_BYTES: usize = 128;
 /// Events of one batch.
 pub const BATCH_EVENTS: usize = 1_000;
+/// Problems that are told of one event.
+pub const PROBLEMS: usize = 20;
 /// Bytes of one batch, decoded.
 pub const BATCH_BYTES: usize = 5 * 1024 * 1024;
 /// How far `occurred_at` may lie ahead of the receiver's clock, in microseconds.

@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Why an event was refused: everything that was found wrong with it, in the order of the document, at least one problem.
+/// Why an event was refused: what was found wrong with it, in the order of the document, at least one problem and at
+/// most [`limits::PROBLEMS`](crate::limits::PROBLEMS).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventError {
     /// What is wrong. Never empty.
@@ -121,6 +122,14 @@ impl EventError {
         Self {
             problems: vec![problem],
         }
+    }
+
+    /// An error with the first of these problems; what is not told is not kept, so that thousands of wrong members in
+    /// each event of a batch cost no memory.
+    pub fn many(mut problems: Vec<Problem>) -> Self {
+        problems.truncate(crate::limits::PROBLEMS);
+        problems.shrink_to_fit();
+        Self { problems }
     }
 
     /// The first problem.

@@ -93,7 +93,7 @@ impl ActionSchema {
                 metadata,
             })
         } else {
-            Err(EventError { problems })
+            Err(EventError::many(problems))
         }
     }
 

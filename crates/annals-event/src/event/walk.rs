@@ -11,7 +11,7 @@ pub(super) fn event(value: Json) -> Result<Event, EventError> {
     let event = Members::of(value, "", &mut problems).and_then(read_event);
     match event {
         Some(event) if problems.is_empty() => Ok(event),
-        _ => Err(EventError { problems }),
+        _ => Err(EventError::many(problems)),
     }
 }
 

@@ -32,9 +32,7 @@ impl Draft {
         };
         check.event(&event, rules, now);
         if !check.problems.is_empty() {
-            return Err(EventError {
-                problems: check.problems,
-            });
+            return Err(EventError::many(check.problems));
         }
         let reason = settle_reason(&mut event, rules);
         let given_id = event.id.is_some();

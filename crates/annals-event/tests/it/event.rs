@@ -223,6 +223,18 @@ fn several_problems_come_together() {
 }
 
 #[test]
+fn of_thousands_of_problems_twenty_are_told() {
+    let members: Vec<String> = (0..5_000).map(|n| format!("\"k{n}\":1")).collect();
+    let error = Event::from_json(format!("{{{}}}", members.join(",")).as_bytes()).unwrap_err();
+    assert_eq!(error.problems.len(), 20);
+    assert!(
+        error.problems.capacity() < 40,
+        "{}",
+        error.problems.capacity()
+    );
+}
+
+#[test]
 fn problems_name_fields_and_never_values() {
     let text = SMALL.replace("\"user_1\"", "{\"secret\":\"hunter2\"}");
     let error = Event::from_json(text.as_bytes()).expect_err("an object for an id");

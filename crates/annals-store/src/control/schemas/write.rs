@@ -122,7 +122,7 @@ impl Store {
         if problems.is_empty() {
             Ok(())
         } else {
-            Err(EventError { problems })
+            Err(EventError::many(problems))
         }
     }
 }

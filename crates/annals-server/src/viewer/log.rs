@@ -131,8 +131,15 @@ async fn show(
         address.after = None;
         address.skipped = 0;
     }
+    // A file or a next page that is asked for later means the same rows: `-7d` counts from now.
+    let settled = query.settled(&when);
     let fixed = Address {
         as_of: Some(asked.as_of),
+        query: if settled == query {
+            address.query.clone()
+        } else {
+            settled.to_string()
+        },
         ..address.clone()
     };
     let scene = Scene {

@@ -653,6 +653,23 @@ async fn late_events_are_marked() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_asked_for_later_holds_the_rows_of_the_page() {
+    let server = TestServer::start().await;
+    record(&server, 0..4).await;
+    let browser = Browser::signed_in(&server, "auditor").await;
+    let page = browser.log("?q=time:-40h%20action:issue").await;
+    assert_eq!(sent(&page).len(), 2);
+    let file = hrefs(&page)
+        .into_iter()
+        .find(|href| href.contains("/download.ndjson"))
+        .unwrap();
+    // Hours later nothing of it is of the last forty, and the page that is open still shows it.
+    server.clock.set(time("2026-11-22T19:59:00Z"));
+    let lines = browser.get(&file).await.is(200).text();
+    assert_eq!(lines.lines().count(), 2, "{file}: {lines}");
+}
+
+#[tokio::test]
 async fn a_copied_link_leads_through_the_host() {
     let server = TestServer::start().await;
     record(&server, 0..1).await;

@@ -35,8 +35,8 @@ pub use json::{Json, JsonError, JsonErrorKind, Number, Object};
 pub use problem::{EventError, Problem, ProblemCode};
 pub use query::{Field, Filter, Query, QueryError, Term, When};
 pub use record::{
-    ActorRef, DecodeError, Draft, Rules, Section, Skeleton, TargetRef, UNSPECIFIED, contains_email,
-    is_event_id, is_name,
+    ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,
+    UNSPECIFIED, contains_email, is_event_id, is_name,
 };
 pub use row::{Row, TargetView};
 pub use schema::{

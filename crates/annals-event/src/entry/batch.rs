@@ -4,7 +4,7 @@ use annals_hash::Batch;
 
 use super::seed::{Salt, Seed, TILE};
 use super::{Commitment, Place, write_line};
-use crate::record::{Draft, Section};
+use crate::record::{DraftRef, SectionRef};
 
 /// Events whose hashes are computed together: enough to fill the lanes, few enough to stay in the cache.
 const CHUNK: usize = 256;
@@ -26,7 +26,7 @@ pub struct Recorded<'a> {
     /// Where it stands.
     pub place: Place<'a>,
     /// The event.
-    pub draft: &'a Draft,
+    pub draft: DraftRef<'a>,
     /// The event's salt.
     pub salt: Salt,
 }
@@ -81,17 +81,24 @@ pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
         }
         batch.hash_into(&mut salts);
         for ((_, k, text), salt) in values(events).zip(&salts) {
-            batch.push(&[b"annals/section/v1\n", salt, &[k], text.as_bytes()]);
+            batch.push(&[b"annals/section/v1\n", salt, &[k], text]);
         }
         batch.hash_into(&mut commitments);
         let mut computed = commitments.iter().copied();
         for event in events {
-            let commitments = event.draft.sections.iter().map(|section| match section {
-                Section::Empty => None,
-                Section::Value(_) => computed.next(),
-                Section::Withheld(stored) => Some(*stored),
+            let draft = &event.draft;
+            let commitments = draft.section_refs().map(|section| match section {
+                SectionRef::Empty => None,
+                SectionRef::Value(_) => computed.next(),
+                SectionRef::Withheld(stored) => Some(*stored),
             });
-            write_line(&mut entries.text, &event.place, event.draft, commitments);
+            write_line(
+                &mut entries.text,
+                &event.place,
+                &draft.head,
+                draft.target_heads(),
+                commitments,
+            );
             entries.ends.push(entries.text.len());
         }
     }
@@ -101,11 +108,14 @@ pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
 /// The sections that have values, with their index.
 fn values<'a>(
     events: &'a [Recorded<'a>],
-) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a str)> + 'a {
+) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a [u8])> + 'a {
     events.iter().flat_map(|event| {
         (0u8..)
-            .zip(&event.draft.sections)
-            .filter_map(move |(k, section)| Some((event, k, section.text()?)))
+            .zip(event.draft.section_refs())
+            .filter_map(move |(k, section)| match section {
+                SectionRef::Value(text) => Some((event, k, text)),
+                SectionRef::Empty | SectionRef::Withheld(_) => None,
+            })
     })
 }
 

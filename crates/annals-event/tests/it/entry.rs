@@ -1,6 +1,6 @@
 use annals_event::{
-    Draft, Json, Place, Recorded, Row, Rules, SaltRun, SaltWalk, Section, Seed, TILE, Timestamp,
-    commitment, entry_line, event_salt, event_salts, section_commitments, section_salt,
+    Draft, Drafts, Json, Place, Recorded, Row, Rules, SaltRun, SaltWalk, Section, Seed, TILE,
+    Timestamp, commitment, entry_line, event_salt, event_salts, section_commitments, section_salt,
     write_entries, write_entry,
 };
 use proptest::prelude::*;
@@ -70,15 +70,21 @@ proptest! {
             })
             .collect();
         let place = |position| Place { log: "l", position, recorded_at: draft::now(), recorded_by: "k" };
-        let recorded: Vec<_> = (7..)
-            .zip(&drafts)
-            .map(|(position, (draft, salt))| Recorded { place: place(position), draft, salt: *salt })
+        let bytes: Drafts = drafts.iter().map(|(draft, _)| draft.clone()).collect();
+        let recorded: Vec<_> = drafts
+            .iter()
+            .enumerate()
+            .map(|(n, (_, salt))| Recorded {
+                place: place(7 + n as u64),
+                draft: bytes.get(n).expect("one of them"),
+                salt: *salt,
+            })
             .collect();
         let entries = write_entries(&recorded);
         let mut expected = Vec::new();
-        for event in &recorded {
+        for (event, (draft, _)) in recorded.iter().zip(&drafts) {
             let mut line = String::new();
-            write_entry(&mut line, &event.place, event.draft, &event.salt);
+            write_entry(&mut line, &event.place, draft, &event.salt);
             expected.push(line);
         }
         prop_assert_eq!(entries.lines().collect::<Vec<_>>(), expected.iter().map(String::as_str).collect::<Vec<_>>());

@@ -202,7 +202,7 @@ pub(crate) async fn record(app: &App, log: &Log, draft: Draft) -> Result<(), Api
 
 fn append(draft: Draft) -> Append {
     Append {
-        drafts: vec![draft],
+        drafts: draft.into(),
         recorded_by: RECORDED_BY.to_owned(),
         idempotency: None,
         internal: true,

@@ -68,6 +68,12 @@ impl Drafts {
         self.ends.push(self.bytes.len());
     }
 
+    /// Drops all but the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.ends.truncate(len);
+        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+
     /// The bytes of a draft, as [`Draft::encode`] writes them; empty if there is no such draft.
     pub fn bytes(&self, n: usize) -> &[u8] {
         let begin = n
@@ -112,6 +118,14 @@ impl From<Draft> for Drafts {
     fn from(draft: Draft) -> Self {
         let mut drafts = Self::new();
         drafts.push(&draft);
+        drafts
+    }
+}
+
+impl<'a> FromIterator<&'a Draft> for Drafts {
+    fn from_iter<I: IntoIterator<Item = &'a Draft>>(all: I) -> Self {
+        let mut drafts = Self::new();
+        all.into_iter().for_each(|draft| drafts.push(draft));
         drafts
     }
 }

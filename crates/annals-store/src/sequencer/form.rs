@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use annals_event::{Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts, write_entries};
+use annals_event::{
+    Drafts, Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts, write_entries,
+};
 use annals_merkle::Hash;
 use sha2::{Digest as _, Sha256};
 
@@ -54,21 +56,25 @@ impl Sequencer {
 
     fn form_from(&mut self, submissions: &mut [Submission]) -> io::Result<(Header, Framed)> {
         let now = self.shared.clock.now().as_micros();
-        let mut batches: Vec<&mut Batch> = submissions
+        let mut batches: Vec<(&Drafts, &mut Batch)> = submissions
             .iter_mut()
-            .flat_map(|submission| &mut submission.batches)
-            .filter(|batch| !batch.fresh.is_empty())
+            .flat_map(
+                |Submission {
+                     drafts, batches, ..
+                 }| { batches.iter_mut().map(|batch| (&*drafts, batch)) },
+            )
+            .filter(|(_, batch)| !batch.fresh.is_empty())
             .collect();
         // Stable, so that within a log the order is that of arrival.
-        batches.sort_by_key(|batch| batch.slot);
+        batches.sort_by_key(|(_, batch)| batch.slot);
 
         let mut recorders = Recorders::default();
         let mut growing = Vec::new();
         let mut keys = Vec::new();
-        for of_one_log in batches.chunk_by_mut(|a, b| a.slot == b.slot) {
-            let slot = of_one_log[0].slot;
+        for of_one_log in batches.chunk_by_mut(|a, b| a.1.slot == b.1.slot) {
+            let slot = of_one_log[0].1.slot;
             let mut log = Growing::new(slot, self.tip(slot), now);
-            for batch in of_one_log {
+            for (_, batch) in of_one_log {
                 (batch.first, batch.recorded_at) = (log.end(), log.recorded_at);
                 let count = to_u32(batch.fresh.len());
                 log.recorded_by(recorders.index(&batch.recorded_by), count);
@@ -86,7 +92,7 @@ impl Sequencer {
             log.draw_seeds()?;
             growing.push(log);
         }
-        let leaves = leaves(&growing, &batches);
+        let leaves = leaves(&mut growing, &batches);
 
         let mut frames = Frames::new(&mut self.compressor);
         let mut group_hash = Sha256::new();
@@ -94,15 +100,14 @@ impl Sequencer {
         let mut left = leaves.as_slice();
         let mut fresh = batches
             .iter()
-            .flat_map(|batch| batch.fresh.iter().map(|fresh| (fresh, batch.row(fresh))));
+            .flat_map(|(drafts, batch)| batch.fresh.iter().map(|fresh| (*drafts, fresh)));
         for log in &mut growing {
             let (of_this_log, rest) = left.split_at(log.count as usize);
             left = rest;
             log.grow(of_this_log);
-            for (fresh, row) in fresh.by_ref().take(log.count as usize) {
-                log.lies_in(frames.push(row)?);
+            for (drafts, fresh) in fresh.by_ref().take(log.count as usize) {
+                log.lies_in(frames.push(drafts.bytes(fresh.draft))?);
                 log.ids.push(fresh.print);
-                log.occurred(fresh.draft.skeleton.occurred_at.as_micros());
             }
         }
         let frames = frames.finish()?;
@@ -128,30 +133,32 @@ impl Sequencer {
 }
 
 /// The leaf hashes of all events, log by log.
-fn leaves(growing: &[Growing], batches: &[&mut Batch]) -> Vec<Hash> {
+fn leaves(growing: &mut [Growing], batches: &[(&Drafts, &mut Batch)]) -> Vec<Hash> {
     let runs: Vec<SaltRun<'_>> = growing.iter().flat_map(Growing::salt_runs).collect();
     let salts = event_salts(&runs);
-    let places = batches.iter().flat_map(|batch| {
+    let mut recorded: Vec<Recorded<'_>> = Vec::with_capacity(salts.len());
+    let mut salts = salts.into_iter();
+    for (drafts, batch) in batches {
         let recorded_at = Timestamp::clamped(batch.recorded_at);
-        (batch.first..)
-            .zip(&batch.fresh)
-            .map(move |(position, fresh)| {
-                let (log, recorded_by) = (&*batch.log, &*batch.recorded_by);
-                (
-                    Place {
-                        log,
-                        position,
-                        recorded_at,
-                        recorded_by,
-                    },
-                    &fresh.draft,
-                )
-            })
-    });
-    let recorded: Vec<Recorded<'_>> = places
-        .zip(salts)
-        .map(|((place, draft), salt)| Recorded { place, draft, salt })
-        .collect();
+        for (position, fresh) in (batch.first..).zip(&batch.fresh) {
+            let place = Place {
+                log: &batch.log,
+                position,
+                recorded_at,
+                recorded_by: &batch.recorded_by,
+            };
+            // Each was a draft when the batch was made, and each has its salt.
+            if let (Some(draft), Some(salt)) = (drafts.get(fresh.draft), salts.next()) {
+                recorded.push(Recorded { place, draft, salt });
+            }
+        }
+    }
+    let mut times = recorded.iter().map(|event| event.draft.occurred_at());
+    for log in growing {
+        for at in times.by_ref().take(log.count as usize) {
+            log.occurred(at.as_micros());
+        }
+    }
     write_entries(&recorded).leaves()
 }
 

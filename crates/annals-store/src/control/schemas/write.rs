@@ -95,6 +95,11 @@ impl Store {
         read(&self.control().schemas).action(name)
     }
 
+    /// Whether the action has a schema.
+    pub fn has_schema(&self, action: &str) -> bool {
+        read(&self.control().schemas).versions(action).is_some()
+    }
+
     /// Checks an event against the schema of its action, if there is one. An event without a version
     /// is checked against version 1, so that a new version never breaks a producer that is running.
     ///

@@ -2,7 +2,7 @@ mod batch;
 mod puncture;
 mod seed;
 
-pub use batch::{Entries, Recorded, SaltRun, event_salts, write_entries};
+pub use batch::{Recorded, SaltRun, entry_leaves, event_salts};
 pub use puncture::{SeedNode, SeedNodes};
 pub use seed::{Salt, SaltWalk, Seed, TILE, event_salt, section_salt};
 
@@ -57,7 +57,7 @@ pub fn section_commitments<'a>(
 
 /// Appends the entry: the exact line, without line feed, that the log hashes.
 ///
-/// Members stand in canonical order, so the text is the canonical JSON of itself. For many events [`write_entries`] is faster.
+/// Members stand in canonical order, so the text is the canonical JSON of itself. The leaves of many events are had faster from [`entry_leaves`].
 pub fn write_entry(out: &mut String, place: &Place<'_>, draft: &Draft, event_salt: &Salt) {
     let commitments = section_commitments(draft, event_salt);
     let skeleton = &draft.skeleton;

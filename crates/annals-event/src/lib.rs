@@ -25,9 +25,9 @@ mod time;
 pub use catalogue::{Catalogue, CatalogueEntry, Category, Change, Outcome, Scope};
 pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
 pub use entry::{
-    Commitment, Entries, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
-    commitment, entry_line, event_salt, event_salts, section_commitments, section_salt,
-    write_entries, write_entry,
+    Commitment, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
+    commitment, entry_leaves, entry_line, event_salt, event_salts, section_commitments,
+    section_salt, write_entry,
 };
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
 pub use export::{export_json, export_line};

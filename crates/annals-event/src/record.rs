@@ -198,20 +198,10 @@ impl Skeleton {
     }
 }
 
-impl<'a> DraftRef<'a> {
-    /// Id of the event.
-    pub fn id(&self) -> &'a str {
-        self.head.id
-    }
-
+impl DraftRef<'_> {
     /// When, by the producer's clock.
     pub fn occurred_at(&self) -> Timestamp {
         self.head.occurred_at
-    }
-
-    /// Whether the producer gave the id.
-    pub fn given_id(&self) -> bool {
-        self.given_id
     }
 }
 

@@ -184,11 +184,10 @@ impl Batch {
         let fresh = which
             .into_iter()
             .filter_map(|draft| {
-                let event = drafts.get(draft)?;
                 Some(Fresh {
                     draft,
-                    print: blocks.recent.id_print(slot, event.id()),
-                    given_id: event.given_id(),
+                    print: blocks.recent.id_print(slot, drafts.id(draft)?),
+                    given_id: drafts.given_id(draft),
                 })
             })
             .collect();
@@ -235,17 +234,16 @@ impl Batch {
         let mut fates: HashMap<usize, Planned> = HashMap::new();
         for alike in given.chunk_by(|a, b| a.0 == b.0) {
             for (n, (_, again)) in alike.iter().enumerate() {
-                let of = |n: usize| drafts.get(self.fresh[n].draft);
-                let first = alike[..n].iter().find(|(_, before)| {
-                    !fates.contains_key(before)
-                        && of(*before).map(|draft| draft.id()) == of(*again).map(|draft| draft.id())
-                });
+                let id = |n: usize| drafts.id(self.fresh[n].draft).unwrap_or_default();
+                let first = alike[..n]
+                    .iter()
+                    .find(|(_, before)| !fates.contains_key(before) && id(*before) == id(*again));
                 let Some((_, first)) = first else { continue };
                 let fate = if self.is_same(drafts, *again, *first) {
                     Planned::Same(*first)
                 } else {
                     Planned::Known(Item::Conflict {
-                        id: of(*again).map_or_else(String::new, |draft| draft.id().to_owned()),
+                        id: id(*again).to_owned(),
                     })
                 };
                 fates.insert(*again, fate);
@@ -279,19 +277,18 @@ impl Batch {
             if !fresh.given_id {
                 continue;
             }
-            let Some(draft) = drafts.get(fresh.draft) else {
-                continue;
-            };
+            let id = drafts.id(fresh.draft).unwrap_or_default();
             let Some(row) = blocks
-                .row_by_id(self.slot, fresh.print, draft.id())
+                .row_by_id(self.slot, fresh.print, id)
                 .map_err(unreadable)?
             else {
                 continue;
             };
-            let id = draft.id().to_owned();
-            let is_same = draft
-                .to_draft()
-                .is_ok_and(|draft| draft.same_event(&row.draft));
+            let id = id.to_owned();
+            let is_same = drafts
+                .get(fresh.draft)
+                .and_then(|draft| draft.to_draft().ok())
+                .is_some_and(|draft| draft.same_event(&row.draft));
             let item = if is_same {
                 taken.insert(row.position);
                 Item::Duplicate {
@@ -412,9 +409,8 @@ impl Batch {
         }
         let recorded_at = Timestamp::clamped(self.recorded_at);
         let place = |n: usize| {
-            let draft = drafts.get(self.fresh[n].draft);
-            let id = draft.map_or_else(String::new, |draft| draft.id().to_owned());
-            (self.first + n as u64, id)
+            let id = drafts.id(self.fresh[n].draft).unwrap_or_default();
+            (self.first + n as u64, id.to_owned())
         };
         let recorded = |n: usize| {
             let (position, id) = place(n);

@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use annals_event::{
-    Drafts, Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_line, event_salt,
-    event_salts, write_entries,
+    Drafts, Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_leaves, entry_line,
+    event_salt, event_salts,
 };
 use annals_merkle::{
     CompactRange, Hash, NodeId, ProofError, RangeProof, consistency_subtrees, cover,
@@ -219,7 +219,7 @@ pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
             Some(Recorded { place, draft, salt })
         })
         .collect();
-    write_entries(&recorded).leaves()
+    entry_leaves(&recorded)
 }
 
 /// The exact entry of a row.

@@ -1,4 +1,4 @@
-//! The entries of many events at once. The hashes are those of one by one; computed side by side they cost a fraction.
+//! The leaves of many events at once. The hashes are those of one by one; computed side by side they cost a fraction.
 
 use annals_hash::Batch;
 
@@ -31,13 +31,6 @@ pub struct Recorded<'a> {
     pub salt: Salt,
 }
 
-/// Entries, one line after the other.
-#[derive(Clone, Debug, Default)]
-pub struct Entries {
-    text: String,
-    ends: Vec<usize>,
-}
-
 /// The salts of all runs, in their order, as [`super::event_salt`] gives them one by one.
 pub fn event_salts(runs: &[SaltRun<'_>]) -> Vec<Salt> {
     const LEVELS: u32 = TILE.ilog2();
@@ -67,12 +60,12 @@ pub fn event_salts(runs: &[SaltRun<'_>]) -> Vec<Salt> {
     nodes
 }
 
-/// The entries of all events, in their order, as [`super::write_entry`] writes them one by one.
-pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
-    let mut entries = Entries::default();
-    entries.text.reserve(events.len() * 768);
+/// The leaves of the log: `SHA-256(0x00 ‖ entry)` of each event in order, with the entry as [`super::write_entry`] writes it.
+pub fn entry_leaves(events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
+    let mut leaves = Vec::with_capacity(events.len());
     let mut batch = Batch::new();
     let (mut salts, mut commitments): (Vec<Salt>, Vec<Commitment>) = (Vec::new(), Vec::new());
+    let mut entry = String::new();
     for events in events.chunks(CHUNK) {
         salts.clear();
         commitments.clear();
@@ -92,17 +85,19 @@ pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
                 SectionRef::Value(_) => computed.next(),
                 SectionRef::Withheld(stored) => Some(*stored),
             });
+            entry.clear();
             write_line(
-                &mut entries.text,
+                &mut entry,
                 &event.place,
                 &draft.head,
                 draft.target_heads(),
                 commitments,
             );
-            entries.ends.push(entries.text.len());
+            batch.push(&[&[0], entry.as_bytes()]);
         }
+        batch.hash_into(&mut leaves);
     }
-    entries
+    leaves
 }
 
 /// The sections that have values, with their index.
@@ -117,38 +112,4 @@ fn values<'a>(
                 SectionRef::Empty | SectionRef::Withheld(_) => None,
             })
     })
-}
-
-impl Entries {
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// The lines in order, without line feeds.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins
-            .zip(&self.ends)
-            .map(|(begin, end)| &self.text[begin..*end])
-    }
-
-    /// `SHA-256(0x00 ‖ entry)` of every entry in order: the leaves of the log.
-    pub fn leaves(&self) -> Vec<[u8; 32]> {
-        let mut leaves = Vec::with_capacity(self.len());
-        let mut batch = Batch::new();
-        for line in self.lines() {
-            batch.push(&[&[0], line.as_bytes()]);
-            if batch.len() == CHUNK {
-                batch.hash_into(&mut leaves);
-            }
-        }
-        batch.hash_into(&mut leaves);
-        leaves
-    }
 }

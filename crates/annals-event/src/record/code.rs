@@ -4,6 +4,8 @@
 //! the flags: the producer gave the id; 1: the actor has an id; 2: a role; 3: the event failed. Sections follow with a tag each:
 //! 0 empty, 1 a value, 2 a commitment of 32 bytes.
 
+use std::ops::Range;
+
 use super::{
     ActorRef, Draft, DraftRef, Head, Section, SectionRef, Skeleton, TargetHead, TargetRef,
 };
@@ -30,14 +32,14 @@ pub enum DecodeError {
     Broken(&'static str),
 }
 
-/// Appends the bytes of a draft.
+/// Appends the bytes of a draft, and says where among all bytes its id lies.
 pub(super) fn encode<'a>(
     out: &mut Vec<u8>,
     given_id: bool,
     head: &Head<'_>,
     targets: impl ExactSizeIterator<Item = TargetHead<'a>>,
     sections: impl Iterator<Item = SectionRef<'a>>,
-) {
+) -> Range<usize> {
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     out.push(VERSION);
     out.push(
@@ -52,6 +54,7 @@ pub(super) fn encode<'a>(
         (micros.cast_unsigned() << 1) ^ (micros >> 63).cast_unsigned(),
     );
     text(out, head.id.as_bytes());
+    let id = out.len() - head.id.len()..out.len();
     text(out, head.action.as_bytes());
     text(out, head.actor.kind.as_bytes());
     for part in [head.actor.id, head.role, head.failure]
@@ -81,18 +84,23 @@ pub(super) fn encode<'a>(
             }
         }
     }
+    id
 }
 
 impl Draft {
     /// Appends the draft's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_and_find_id(out);
+    }
+
+    pub(super) fn encode_and_find_id(&self, out: &mut Vec<u8>) -> Range<usize> {
         encode(
             out,
             self.given_id,
             &self.skeleton.head(),
             self.skeleton.target_heads(),
             self.section_refs(),
-        );
+        )
     }
 
     /// Reads a draft from exactly these bytes.

@@ -1,5 +1,7 @@
 //! Many drafts in the form in which the journal keeps them, and the straight way from JSON text into it.
 
+use std::ops::Range;
+
 use serde::de::{DeserializeSeed, Deserializer, Error};
 
 use super::code::encode;
@@ -15,7 +17,15 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Drafts {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    places: Vec<Place>,
+}
+
+/// Where a draft lies, and what is asked of it most.
+#[derive(Clone, Debug)]
+struct Place {
+    end: usize,
+    id: Range<usize>,
+    given_id: bool,
 }
 
 /// Reads events from JSON text and appends them to [`Drafts`]: one pass, nothing built in between.
@@ -43,18 +53,18 @@ impl Drafts {
     pub fn with_capacity(drafts: usize, bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
-            ends: Vec::with_capacity(drafts),
+            places: Vec::with_capacity(drafts),
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.places.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.places.is_empty()
     }
 
     /// How many bytes they take.
@@ -64,25 +74,47 @@ impl Drafts {
 
     /// Appends a draft.
     pub fn push(&mut self, draft: &Draft) {
-        draft.encode(&mut self.bytes);
-        self.ends.push(self.bytes.len());
+        let id = draft.encode_and_find_id(&mut self.bytes);
+        self.end(id, draft.given_id);
+    }
+
+    fn end(&mut self, id: Range<usize>, given_id: bool) {
+        self.places.push(Place {
+            end: self.bytes.len(),
+            id,
+            given_id,
+        });
     }
 
     /// Drops all but the first `len`.
     pub fn truncate(&mut self, len: usize) {
-        self.ends.truncate(len);
-        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
+        self.places.truncate(len);
+        let end = self.places.last().map_or(0, |place| place.end);
+        self.bytes.truncate(end);
     }
 
     /// The bytes of a draft, as [`Draft::encode`] writes them; empty if there is no such draft.
     pub fn bytes(&self, n: usize) -> &[u8] {
-        let begin = n
-            .checked_sub(1)
-            .map_or(Some(&0), |before| self.ends.get(before));
-        let range = begin.zip(self.ends.get(n)).map(|(begin, end)| *begin..*end);
-        range
-            .and_then(|range| self.bytes.get(range))
+        let begin = match n.checked_sub(1) {
+            None => Some(0),
+            Some(before) => self.places.get(before).map(|place| place.end),
+        };
+        let end = self.places.get(n).map(|place| place.end);
+        begin
+            .zip(end)
+            .and_then(|(begin, end)| self.bytes.get(begin..end))
             .unwrap_or_default()
+    }
+
+    /// Id of the event, if there is such a one.
+    pub fn id(&self, n: usize) -> Option<&str> {
+        let bytes = self.bytes.get(self.places.get(n)?.id.clone())?;
+        std::str::from_utf8(bytes).ok()
+    }
+
+    /// Whether the producer gave the id of the event.
+    pub fn given_id(&self, n: usize) -> bool {
+        self.places.get(n).is_some_and(|place| place.given_id)
     }
 
     /// A draft where it lies, if there is such a one.
@@ -163,14 +195,9 @@ impl Straight<'_> {
             return None;
         }
         let given_id = event.id.is_some();
-        encode(
-            &mut drafts.bytes,
-            given_id,
-            &head,
-            targets,
-            self.sections.iter(),
-        );
-        drafts.ends.push(drafts.bytes.len());
+        let sections = self.sections.iter();
+        let id = encode(&mut drafts.bytes, given_id, &head, targets, sections);
+        drafts.end(id, given_id);
         Some(())
     }
 }

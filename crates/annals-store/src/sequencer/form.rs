@@ -5,14 +5,15 @@ use std::io;
 use std::sync::Arc;
 
 use annals_event::{
-    Drafts, Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts, write_entries,
+    Drafts, Place, Recorded, SaltRun, Seed, TILE, Timestamp, entry_leaves, event_salts,
 };
-use annals_merkle::Hash;
+use annals_merkle::{Hash, grow_all};
 use sha2::{Digest as _, Sha256};
 
 use super::{Sequencer, Tip};
 use crate::Slot;
 use crate::journal::{Framed, Frames, Growth, Header, KeyUse, Part, Piece, seeds_at, to_u32};
+use crate::recent::Grown;
 use crate::submission::{Batch, Submission};
 
 /// A group, ready to be committed.
@@ -22,6 +23,8 @@ pub(crate) struct Formed {
     pub(crate) header: Header,
     pub(crate) header_bytes: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    /// How the tree of each of the header's parts grew.
+    pub(crate) grown: Vec<Grown>,
     /// The frames before compression, for the cache.
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) submissions: Vec<Submission>,
@@ -36,7 +39,7 @@ impl Sequencer {
         mut submissions: Vec<Submission>,
     ) -> Result<Formed, (io::Error, Vec<Submission>)> {
         match self.form_from(&mut submissions) {
-            Ok((header, frames)) => {
+            Ok((header, grown, frames)) => {
                 let has_events = !header.parts.is_empty();
                 let group = has_events.then_some(self.next_group);
                 self.next_group += u32::from(has_events);
@@ -44,6 +47,7 @@ impl Sequencer {
                     group,
                     header_bytes: header.encode(),
                     header,
+                    grown,
                     body: frames.body,
                     frames: frames.plain,
                     submissions,
@@ -54,7 +58,10 @@ impl Sequencer {
         }
     }
 
-    fn form_from(&mut self, submissions: &mut [Submission]) -> io::Result<(Header, Framed)> {
+    fn form_from(
+        &mut self,
+        submissions: &mut [Submission],
+    ) -> io::Result<(Header, Vec<Grown>, Framed)> {
         let now = self.shared.clock.now().as_micros();
         let mut batches: Vec<(&Drafts, &mut Batch)> = submissions
             .iter_mut()
@@ -97,14 +104,11 @@ impl Sequencer {
         let mut frames = Frames::new(&mut self.compressor);
         let mut group_hash = Sha256::new();
         leaves.iter().for_each(|leaf| group_hash.update(leaf));
-        let mut left = leaves.as_slice();
+        grow(&mut growing, &leaves);
         let mut fresh = batches
             .iter()
             .flat_map(|(drafts, batch)| batch.fresh.iter().map(|fresh| (*drafts, fresh)));
         for log in &mut growing {
-            let (of_this_log, rest) = left.split_at(log.count as usize);
-            left = rest;
-            log.grow(of_this_log);
             for (drafts, fresh) in fresh.by_ref().take(log.count as usize) {
                 log.lies_in(frames.push(drafts.bytes(fresh.draft))?);
                 log.ids.push(fresh.print);
@@ -119,6 +123,7 @@ impl Sequencer {
                 .map(|log| (log.slot, log.tip.clone()))
                 .collect();
         }
+        let grown = growing.iter().map(Growing::grown).collect();
         let header = Header {
             recorded_at: now,
             uptime: self.shared.uptime(),
@@ -128,7 +133,7 @@ impl Sequencer {
             keys,
             group_hash: group_hash.finalize().into(),
         };
-        Ok((header, frames))
+        Ok((header, grown, frames))
     }
 }
 
@@ -159,7 +164,37 @@ fn leaves(growing: &mut [Growing], batches: &[(&Drafts, &mut Batch)]) -> Vec<Has
             log.occurred(at.as_micros());
         }
     }
-    write_entries(&recorded).leaves()
+    entry_leaves(&recorded)
+}
+
+/// Appends the leaves to the trees of all logs.
+fn grow(growing: &mut [Growing], leaves: &[Hash]) {
+    let mut left = leaves;
+    let shares: Vec<&[Hash]> = growing
+        .iter()
+        .map(|log| {
+            let (share, rest) = left.split_at(log.count as usize);
+            left = rest;
+            share
+        })
+        .collect();
+    let mut tiles = Vec::new();
+    let mut trees: Vec<_> = growing
+        .iter_mut()
+        .map(|log| &mut log.tip.frontier)
+        .zip(shares.iter().copied())
+        .collect();
+    grow_all(&mut trees, &mut |log, node, hash| {
+        if node.level == 8 {
+            tiles.push((log, hash));
+        }
+    });
+    for (log, hash) in tiles {
+        growing[log].tiles.push(hash);
+    }
+    for (log, share) in growing.iter_mut().zip(shares) {
+        log.grew_by(share);
+    }
 }
 
 /// The names that a group's events were recorded by.
@@ -257,18 +292,21 @@ impl Growing {
         })
     }
 
-    /// Appends the leaves to the tree.
-    fn grow(&mut self, leaves: &[Hash]) {
-        self.tip.frontier.push_leaves(leaves, &mut |node, hash| {
-            if node.level == 8 {
-                self.tiles.push(hash);
-            }
-        });
+    /// The leaves are in the tree.
+    fn grew_by(&mut self, leaves: &[Hash]) {
         self.tip.size += leaves.len() as u64;
         self.tip.recorded_at = self.recorded_at;
         self.tip.seed = self.seeds.last().map_or(self.tip.seed, |seed| seed.0);
         if leaves.len() <= self.tip.frontier.hashes().len() + self.tiles.len() {
             self.leaves = leaves.to_vec();
+        }
+    }
+
+    /// What readers are to know of the tree once the group has committed.
+    fn grown(&self) -> Grown {
+        Grown {
+            frontier: self.tip.frontier.clone(),
+            tiles: self.tiles.clone(),
         }
     }
 

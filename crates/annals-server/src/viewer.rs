@@ -6,11 +6,12 @@
 
 use askama::Template;
 use axum::Router;
+use axum::extract::State;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
@@ -40,8 +41,9 @@ pub(crate) use address::encode;
 use pages::{Me, Shell};
 
 /// The routes of the pages, their files and the portal: method, path and handler.
-fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
+fn table() -> [(&'static str, &'static str, MethodRouter<App>); 12] {
     [
+        ("GET", "/", get(start)),
         ("GET", "/assets/{name}", get(assets::serve)),
         ("GET", "/portal/launch", get(portal::launch)),
         ("GET", "/portal/continue", get(portal::resume)),
@@ -87,6 +89,20 @@ pub(crate) fn routes() -> Router<App> {
         .fold(Router::new(), |router, (_, path, handler)| {
             router.route(path, handler)
         })
+}
+
+/// The start page, for browsers. Programs are told that there is nothing here, as anywhere else.
+async fn start(State(app): State<App>, guest: Guest, headers: HeaderMap) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|types| types.contains("text/html")) {
+        let mut response = message::start(&app, &guest).into_response();
+        response
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("accept"));
+        response
+    } else {
+        ApiError::NoRoute.into_response()
+    }
 }
 
 /// Methods and paths of these routes, for counters and for the test that asks each who may use it.

@@ -137,6 +137,27 @@ pub(crate) fn cookie_refused(app: &App, guest: &Guest, handoff: &str) -> Stop {
     message.page(app, guest)
 }
 
+/// The start page, for people who open the address of the server in a browser.
+pub(crate) fn start(app: &App, guest: &Guest) -> Stop {
+    let mut message = Message::new(
+        StatusCode::OK,
+        "list",
+        "This is Annals",
+        &[
+            "It keeps the audit logs of a product: who did what, when and from where, so that nobody can change it unseen.",
+            "To read the audit log of your workspace, open Audit Logs in the Settings of the product that you use.",
+            "To record events or read them with a program, see the description of the API.",
+        ],
+    );
+    message.links.push(link(
+        "Description of the API",
+        "/docs".to_owned(),
+        true,
+        false,
+    ));
+    message.page(app, guest)
+}
+
 /// There is nothing here, or nothing that this person may know of.
 pub(crate) fn not_found(app: &App, guest: &Guest) -> Stop {
     Message::new(

@@ -72,6 +72,8 @@ const TABLE: &[Line] = &[
     ("GET", "/openapi.json", "", [200; 7], [200; 4]),
     ("GET", "/docs", "", [200; 7], [200; 4]),
     ("GET", "/docs/style.css", "", [200; 7], [200; 4]),
+    // A page for browsers; for programs there is nothing.
+    ("GET", "/", "", [404; 7], [404; 4]),
     // Pages know no keys: for them every key is nobody.
     ("GET", "/assets/{name}", "asset", [404; 7], [404; 4]),
     ("GET", "/portal/launch?token=wrong", "", [404; 7], [404; 4]),

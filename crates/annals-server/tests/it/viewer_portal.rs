@@ -64,6 +64,24 @@ async fn looking_at_a_link_does_not_use_it_up() {
 }
 
 #[tokio::test]
+async fn the_address_of_the_server_says_what_it_is() {
+    let server = TestServer::start().await;
+    let browser = Browser::new(&server);
+    let accept = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let page = browser.send(Method::GET, "/", &[accept], "").await.is(200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(words(&page.text()).contains("This is Annals"));
+    assert!(page.text().contains("href=\"/docs\""), "{}", page.text());
+    // A program gets what it gets everywhere else where there is nothing.
+    for accept in ["*/*", "application/json"] {
+        let answer = browser
+            .send(Method::GET, "/", &[("accept", accept)], "")
+            .await;
+        assert_eq!(answer.is(404).json()["code"], "not_found");
+    }
+}
+
+#[tokio::test]
 async fn an_old_link_says_so() {
     let server = TestServer::start().await;
     let link = link(&server, ACME, &json!({})).await;

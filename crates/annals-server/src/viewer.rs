@@ -4,9 +4,10 @@
 //! one call through the store's door and fills a page struct. The search language, the rows and the
 //! files are the same as the API's.
 
+use annals_store::Intent;
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
     VARY, X_CONTENT_TYPE_OPTIONS,
@@ -41,7 +42,7 @@ pub(crate) use address::encode;
 use pages::{Me, Shell};
 
 /// The routes of the pages, their files and the portal: method, path and handler.
-fn table() -> [(&'static str, &'static str, MethodRouter<App>); 12] {
+fn table() -> [(&'static str, &'static str, MethodRouter<App>); 13] {
     [
         ("GET", "/", get(start)),
         ("GET", "/assets/{name}", get(assets::serve)),
@@ -79,6 +80,7 @@ fn table() -> [(&'static str, &'static str, MethodRouter<App>); 12] {
             "/w/{organization}/audit-logs/example.csv",
             get(locked::example),
         ),
+        ("GET", "/w/{organization}/audit-logs/streams", get(streams)),
     ]
 }
 
@@ -103,6 +105,21 @@ async fn start(State(app): State<App>, guest: Guest, headers: HeaderMap) -> Resp
     } else {
         ApiError::NoRoute.into_response()
     }
+}
+
+/// Where links for log streams lead.
+async fn streams(
+    State(app): State<App>,
+    guest: Guest,
+    Path(organization): Path<String>,
+) -> Response {
+    let entered = portal::enter_for_any(&app, &guest, &organization).await;
+    let stop = entered.map_or_else(std::convert::identity, |visitor| {
+        let opens_log = visitor.grant.intent == Intent::AuditLogs;
+        let home = opens_log.then(|| format!("/w/{organization}/audit-logs"));
+        message::streams(&app, &guest, home)
+    });
+    stop.into_response()
 }
 
 /// Methods and paths of these routes, for counters and for the test that asks each who may use it.

@@ -158,6 +158,41 @@ pub(crate) fn start(app: &App, guest: &Guest) -> Stop {
     message.page(app, guest)
 }
 
+/// Where the log is delivered is set up here one day. `home` is the log's page, for who may read it.
+pub(crate) fn streams(app: &App, guest: &Guest, home: Option<String>) -> Stop {
+    let mut message = Message::new(
+        StatusCode::OK,
+        "gear",
+        "Log streams are not set up here",
+        &[
+            "Audit logs of this product cannot yet be delivered to another system as they are recorded.",
+            "Meanwhile a program with a key can follow the log, or download what it needs.",
+        ],
+    );
+    match home {
+        Some(home) => message
+            .links
+            .push(link("Back to the audit log", home, true, false)),
+        None => message.links.extend(back(guest)),
+    }
+    message.page(app, guest)
+}
+
+/// A link to set up log streams does not open the log.
+pub(crate) fn streams_only(app: &App, guest: &Guest) -> Stop {
+    let mut message = Message::new(
+        StatusCode::FORBIDDEN,
+        "lock",
+        "This link does not open the audit log",
+        &[
+            "It was made to set up log streams.",
+            "Open Audit Logs from the Settings of your workspace to read the log.",
+        ],
+    );
+    message.links.extend(back(guest));
+    message.page(app, guest)
+}
+
 /// There is nothing here, or nothing that this person may know of.
 pub(crate) fn not_found(app: &App, guest: &Guest) -> Stop {
     Message::new(

@@ -87,6 +87,7 @@ const TABLE: &[Line] = &[
     ("GET", "/w/{organization}/audit-logs/download.ndjson", "organization", [401; 7], [404, 403, 200, 200]),
     ("GET", "/w/{organization}/audit-logs/download.proof", "organization", [401; 7], [404, 403, 200, 200]),
     ("GET", "/w/{organization}/audit-logs/example.csv", "organization", [401; 7], [404, 200, 200, 200]),
+    ("GET", "/w/{organization}/audit-logs/streams", "organization", [401; 7], [404, 200, 200, 200]),
 ];
 
 const READ: [u16; 7] = [401, 401, 404, 200, 403, 403, 200];

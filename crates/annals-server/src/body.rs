@@ -226,9 +226,10 @@ async fn arrive(body: &mut Body, limit: usize, claim: &mut Claim) -> Result<Arri
             // What it grows to counts, not only what lies in it: memory that is touched here and there
             // may be given in pages of 2 MiB.
             let grown = match announced.map(|whole| whole.min(limit)) {
-                _ if size <= room::FREE => room::FREE,
-                // It would not end in the common room.
+                // It would not end in the common room. Asked for early, so that those that wait for the
+                // large place hold little.
                 Some(whole) if whole > room::SHARE => whole,
+                _ if size <= room::FREE => room::FREE,
                 Some(whole) => whole.min(2 * size),
                 None => limit.min(2 * size),
             };

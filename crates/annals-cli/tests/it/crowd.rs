@@ -100,6 +100,6 @@ fn large_garbage_from_many_costs_little_memory() {
     }
     let most = field_of_status(serving.process(), "VmHWM:");
     let grown = most.saturating_sub(before);
-    assert!(grown < 32 * MB, "grew by {grown} bytes from {before}");
+    assert!(grown < 32 << 20, "grew by {grown} bytes from {before}");
     assert!(post(&address, &keys[0], good.as_bytes()).starts_with("HTTP/1.1 200"));
 }

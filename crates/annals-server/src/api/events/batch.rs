@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use super::prove::{Checkpoint, Receipt, checkpoint_of, receipts};
 use crate::app::App;
 use crate::auth::Writer;
-use crate::body::{self, Bounds, Content};
+use crate::body::{self, Content};
 use crate::error::{ApiError, ErrorBody};
 use crate::ingest;
 use crate::params::Params;
@@ -125,14 +125,7 @@ pub(crate) async fn create(
     let with_receipt = params.flag("receipt");
     params.finish_strictly()?;
     let content = body::content(&headers)?;
-    let bounds = Bounds {
-        decoded: body::BATCH_BYTES,
-        timeout: app.config.limits.body_timeout(),
-    };
-    let _room = app
-        .room(body::expected(&headers, body::BATCH_BYTES))
-        .await?;
-    let body = body::read(&headers, body, bounds).await?;
+    let body = body::read_batch(&app, &caller.key.id, &headers, body).await?;
     let sorted = match content {
         Content::Json => one_workspace(&app, &caller, &body).await?,
         Content::Ndjson => many_workspaces(&app, &caller, &body).await?,

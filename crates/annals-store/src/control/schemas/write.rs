@@ -76,7 +76,10 @@ impl Store {
         let versions = schemas
             .versions(action)
             .ok_or(ControlError::not_found("action"))?;
-        Ok(lists::page(versions.iter(), query, |version| version.cursor())?.map(Arc::clone))
+        Ok(
+            lists::page(versions.iter(), query, |version| version.cursor(), |_| true)?
+                .map(Arc::clone),
+        )
     }
 
     /// One page of the actions that have schemas. The cursor is the name of an action.
@@ -87,7 +90,12 @@ impl Store {
         let schemas = read(&self.control().schemas);
         let actions = schemas.names().filter_map(|name| schemas.action(name));
         let actions: Vec<Action> = actions.collect();
-        lists::page(actions.into_iter(), query, |action| action.name.as_str())
+        lists::page(
+            actions.into_iter(),
+            query,
+            |action| action.name.as_str(),
+            |_| true,
+        )
     }
 
     /// The action with this name, if it has a schema.

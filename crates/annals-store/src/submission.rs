@@ -263,6 +263,7 @@ impl Batch {
     pub(crate) fn check_or_fail(&mut self, drafts: &Drafts, blocks: &Blocks, checked: u32) {
         if let Err(error) = self.check(drafts, blocks, checked) {
             self.fresh.clear();
+            self.key = None;
             self.failed = Some(error);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::thread;
 
 use annals_event::Timestamp;
-use annals_store::{AppendError, Item, Options, Store, StoreError};
+use annals_store::{AppendError, Item, Options, Share, Store, StoreError};
 
 use crate::world::{
     World, anonymous, append, batch, event, event_with, generated, ids, keyed, record, time,
@@ -39,6 +39,60 @@ fn events_get_dense_positions_and_survive_a_restart_and_a_crash() {
     assert_eq!(rows, rows_before);
     assert_eq!(record(&a, vec![event("4")]), [3]);
     world.assert_sound();
+}
+
+#[test]
+fn one_append_for_several_logs_gives_each_what_is_its_own() {
+    let world = World::new();
+    let [a, b, c] = ["org_a", "org_b", "org_c"].map(|id| world.log(id));
+    append(&b, vec![event("2"), event("other")]).unwrap();
+    append_keyed(&c, "key", "another body");
+    let drafts = ["1", "2", "3", "3", "4"].map(event).to_vec();
+    let shares = [(&a, vec![0, 2, 3]), (&b, vec![1, 4]), (&c, vec![4])];
+    let outcomes = world
+        .store()
+        .append(
+            keyed(drafts, "key", "body"),
+            shares
+                .map(|(log, events)| Share {
+                    log: log.clone(),
+                    events,
+                })
+                .to_vec(),
+        )
+        .wait()
+        .unwrap();
+    let place = |item: &Item| match item {
+        Item::Recorded { position, id, .. } => (true, *position, id.clone()),
+        Item::Duplicate { position, id, .. } => (false, *position, id.clone()),
+        Item::Conflict { id } => panic!("{id} is the same event"),
+    };
+    let [a_outcome, b_outcome, c_outcome] = &outcomes[..] else {
+        panic!("three shares")
+    };
+    let places = |outcome: &Result<annals_store::Appended, AppendError>| -> Vec<_> {
+        outcome.as_ref().unwrap().items.iter().map(place).collect()
+    };
+    let of = |new, position, id: &str| (new, position, id.to_owned());
+    assert_eq!(
+        places(a_outcome),
+        [of(true, 0, "1"), of(true, 1, "3"), of(false, 1, "3")]
+    );
+    assert_eq!(places(b_outcome), [of(false, 0, "2"), of(true, 2, "4")]);
+    // What one log refuses does not keep the others from recording.
+    assert!(matches!(c_outcome, Err(AppendError::IdempotencyMismatch)));
+    assert_eq!(ids(&a), ["1", "3"]);
+    assert_eq!(ids(&b), ["2", "other", "4"]);
+    assert_eq!(ids(&c), ["keyed"]);
+    let crashed = world.after_crash();
+    assert_eq!(ids(&crashed.log("org_a")), ["1", "3"]);
+    crashed.assert_sound();
+}
+
+fn append_keyed(log: &annals_store::Log, key: &str, body: &str) {
+    log.append(keyed(vec![event("keyed")], key, body))
+        .wait()
+        .unwrap();
 }
 
 #[test]

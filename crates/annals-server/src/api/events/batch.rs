@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::prove::{Checkpoint, Receipt, checkpoint_of, receipts};
@@ -69,10 +69,15 @@ pub(crate) struct Place {
     position: u64,
     /// When it was recorded.
     #[schema(value_type = String, format = DateTime)]
-    recorded_at: String,
+    #[serde(serialize_with = "as_text")]
+    recorded_at: Timestamp,
     /// The way to the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt: Option<Receipt>,
+}
+
+fn as_text<S: Serializer>(time: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(time)
 }
 
 /// The body that records many events of one workspace.
@@ -131,6 +136,8 @@ pub(crate) async fn create(
         Content::Ndjson => many_workspaces(&app, &caller, &body).await?,
     };
     let idempotency = ingest::idempotency(&headers, &body)?;
+    // Its room is wanted by others.
+    drop(body);
     let Sorted {
         drafts,
         groups,
@@ -344,7 +351,7 @@ async fn fill(
         let mut at = |id, position, recorded_at: Timestamp| Place {
             id,
             position,
-            recorded_at: recorded_at.to_string(),
+            recorded_at,
             receipt: receipts.next().map(Receipt::without_checkpoint),
         };
         results[*place] = Some(match item {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use annals_testkit::{Generated, Generator, Profile};
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 use crate::load::{self, Connection, Load, Run};
 use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, Work, machine};
@@ -60,12 +60,12 @@ impl Annals {
     pub(crate) async fn create(&self, organizations: &[String]) -> Result<(), Failure> {
         let mut connection = self.connect().await?;
         for id in organizations {
-            let body = Bytes::from(format!(r#"{{"id":"{id}","name":"{id}"}}"#));
+            let body = format!(r#"{{"id":"{id}","name":"{id}"}}"#);
             let (status, answer) = connection
-                .post("/organizations", "application/json", body)
+                .post("/organizations", "application/json", body.as_bytes())
                 .await?;
-            if !status.is_success() {
-                let answer = String::from_utf8_lossy(&answer);
+            if !(200..300).contains(&status) {
+                let answer = String::from_utf8_lossy(answer);
                 return Err(format!("/organizations: {status}: {answer}").into());
             }
         }

@@ -1,14 +1,12 @@
 //! Sending requests: as fast as answers come, or at a fixed rate whatever the answers do.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::SendRequest;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
@@ -45,37 +43,33 @@ impl Run {
     }
 }
 
-/// One keep-alive connection.
+/// One keep-alive connection. It does no more than it must, because it runs on the processors that are measured: requests are
+/// bytes that are sent in one piece, and of an answer only its status and its length are read.
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    authority: String,
-    key: String,
+    stream: TcpStream,
+    /// What every request begins with behind its first line.
+    common: String,
+    out: Vec<u8>,
+    answer: Vec<u8>,
 }
 
 impl Connection {
     pub(crate) async fn open(authority: &str, key: &str) -> Result<Connection, Failure> {
         let stream = TcpStream::connect(authority).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
         Ok(Connection {
-            sender,
-            authority: authority.to_owned(),
-            key: key.to_owned(),
+            stream,
+            common: format!("host: {authority}\r\nauthorization: Bearer {key}\r\n"),
+            out: Vec::new(),
+            answer: Vec::new(),
         })
     }
 
     /// Gets `path` and reads the whole answer.
-    pub(crate) async fn get(&mut self, path: &str) -> Result<(StatusCode, Bytes), Failure> {
-        let request = Request::get(path)
-            .header("host", &self.authority)
-            .header("authorization", format!("Bearer {}", self.key))
-            .body(Full::new(Bytes::new()))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+    pub(crate) async fn get(&mut self, path: &str) -> Result<(u16, &[u8]), Failure> {
+        self.out.clear();
+        write!(self.out, "GET {path} HTTP/1.1\r\n{}\r\n", self.common)?;
+        self.exchange().await
     }
 
     /// Posts `body` and reads the whole answer.
@@ -83,18 +77,50 @@ impl Connection {
         &mut self,
         path: &str,
         kind: &str,
-        body: Bytes,
-    ) -> Result<(StatusCode, Bytes), Failure> {
-        let request = Request::post(path)
-            .header("host", &self.authority)
-            .header("authorization", format!("Bearer {}", self.key))
-            .header("content-type", kind)
-            .body(Full::new(body))?;
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+        body: &[u8],
+    ) -> Result<(u16, &[u8]), Failure> {
+        self.out.clear();
+        write!(
+            self.out,
+            "POST {path} HTTP/1.1\r\n{}content-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            self.common,
+            body.len()
+        )?;
+        self.out.extend_from_slice(body);
+        self.exchange().await
     }
+
+    async fn exchange(&mut self) -> Result<(u16, &[u8]), Failure> {
+        self.stream.write_all(&self.out).await?;
+        self.answer.clear();
+        let (status, range) = loop {
+            if self.stream.read_buf(&mut self.answer).await? == 0 {
+                return Err("the server closed the connection".into());
+            }
+            if let Some((status, head, length)) = head(&self.answer)?
+                && self.answer.len() >= head + length
+            {
+                break (status, head..head + length);
+            }
+        };
+        Ok((status, &self.answer[range]))
+    }
+}
+
+/// The status of an answer, and the lengths of its head and its body, once the head is complete.
+fn head(answer: &[u8]) -> Result<Option<(u16, usize, usize)>, Failure> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(answer)? else {
+        return Ok(None);
+    };
+    let length = response
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
+        .ok_or("an answer without a length")?;
+    Ok(Some((response.code.unwrap_or(0), head, length)))
 }
 
 /// What is sent over and over.
@@ -185,12 +211,12 @@ pub(crate) async fn open(
 }
 
 async fn send(connection: &mut Connection, load: &Load, body: Bytes) -> Result<(), Failure> {
-    let (status, answer) = connection.post(load.path, load.kind, body).await?;
-    if !status.is_success() {
+    let (status, answer) = connection.post(load.path, load.kind, &body).await?;
+    if !(200..300).contains(&status) {
         return Err(format!(
             "{}: {status}: {}",
             load.path,
-            String::from_utf8_lossy(&answer)
+            String::from_utf8_lossy(answer)
         )
         .into());
     }

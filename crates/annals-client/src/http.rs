@@ -1,0 +1,14 @@
+//! Speaking to Annals over HTTP.
+
+mod answer;
+mod batcher;
+mod client;
+mod error;
+mod send;
+mod transport;
+
+pub(crate) use answer::Outcome;
+pub use batcher::{Batcher, Batching};
+pub use client::{Acknowledged, Client, ClientBuilder};
+pub use error::ClientError;
+pub(crate) use send::{Bulk, receipts_of};

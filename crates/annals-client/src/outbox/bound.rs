@@ -57,8 +57,9 @@ impl Estimate {
     /// Takes in that `waiting` rows were there, that of `seq` among them, and says whether they are within `bound`.
     pub(crate) fn counted(&self, seq: i64, waiting: u64, bound: u64) -> bool {
         let room = i64::try_from(bound.saturating_sub(waiting)).unwrap_or(i64::MAX);
-        self.full_at
-            .store(seq.saturating_add(room).saturating_add(1), Relaxed);
+        // Of a row too many, its own number does not fit either: it may be given again after a rollback.
+        let next = seq.saturating_add(i64::from(waiting <= bound));
+        self.full_at.store(next.saturating_add(room), Relaxed);
         waiting <= bound
     }
 }

@@ -9,6 +9,15 @@ use annals_event::{Catalogue, CatalogueEntry, Change, Member, MemberKind};
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    // What several features have in common, under one name each.
+    println!("cargo::rustc-check-cfg=cfg(database, relay)");
+    let has = |feature: &str| env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    if has("SQLITE") || has("POSTGRES") {
+        println!("cargo::rustc-cfg=database");
+        if has("HTTP") {
+            println!("cargo::rustc-cfg=relay");
+        }
+    }
     let mut code = String::new();
     for entry in Catalogue::builtin().all().filter(|entry| !entry.extension) {
         action(&mut code, entry).map_err(io::Error::other)?;

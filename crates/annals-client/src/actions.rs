@@ -16,7 +16,7 @@ macro_rules! common {
             pub fn at(self, time: Timestamp) -> Self {
                 Self(self.0.at(time))
             }
-            /// An id of your own in place of a UUIDv7; unique in the workspace.
+            /// An id of your own in place of a `UUIDv7`; unique in the workspace.
             pub fn id(self, id: impl Into<String>) -> Self {
                 Self(self.0.id(id))
             }

@@ -101,7 +101,7 @@ impl NewEvent {
         self
     }
 
-    /// An id of your own, 1 to 128 printable ASCII characters, unique in the workspace. Without it a UUIDv7 is made.
+    /// An id of your own, 1 to 128 printable ASCII characters, unique in the workspace. Without it a `UUIDv7` is made.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.event.id = Some(id.into());

@@ -7,8 +7,10 @@ mod error;
 mod send;
 mod transport;
 
+#[cfg(relay)]
 pub(crate) use answer::Outcome;
 pub use batcher::{Batcher, Batching};
 pub use client::{Acknowledged, Client, ClientBuilder};
 pub use error::ClientError;
+#[cfg(relay)]
 pub(crate) use send::{Bulk, receipts_of};

@@ -21,6 +21,7 @@ mod event;
 mod http;
 mod outbox;
 mod receipt;
+#[cfg(relay)]
 mod relay;
 
 pub use annals_event::{
@@ -42,9 +43,8 @@ pub use outbox::{
     SQLITE_MIGRATIONS, WhenFull,
 };
 pub use receipt::{Kept, Receipt, ReceiptError};
-pub use relay::{Metrics, MetricsSnapshot};
-#[cfg(feature = "http")]
-pub use relay::{Relay, RelayError, RelayOptions};
+#[cfg(relay)]
+pub use relay::{Metrics, MetricsSnapshot, Relay, RelayError, RelayOptions};
 
 /// Bytes of a workspace's id.
 const WORKSPACE_BYTES: usize = 64;

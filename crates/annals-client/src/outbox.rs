@@ -13,11 +13,11 @@ mod statement;
 pub use bound::{Bound, WhenFull};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresOutbox;
-#[cfg(feature = "postgres")]
+#[cfg(all(relay, feature = "postgres"))]
 pub(crate) use postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutbox;
-#[cfg(feature = "sqlite")]
+#[cfg(all(relay, feature = "sqlite"))]
 pub(crate) use sqlite::SqliteStore;
 pub use statement::{Insertion, POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 
@@ -77,6 +77,7 @@ pub struct Parked {
 }
 
 /// The number of events that a full outbox has dropped of one workspace, and between which times.
+#[cfg(relay)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub(crate) workspace: String,
@@ -140,6 +141,7 @@ impl ItemKind {
         }
     }
 
+    #[cfg(database)]
     pub(crate) fn from_i16(number: i16) -> Self {
         if number == 0 {
             Self::Organization

@@ -183,12 +183,14 @@ impl Kept {
 }
 
 /// A hash as it stands on the wire.
+#[cfg(feature = "http")]
 pub(crate) fn hash(text: &str) -> Result<Hash, ReceiptError> {
     let bytes = STANDARD.decode(text).map_err(|_| ReceiptError::Form)?;
     Hash::try_from(bytes).map_err(|_| ReceiptError::Form)
 }
 
 /// Hashes as they stand on the wire.
+#[cfg(feature = "http")]
 pub(crate) fn hashes<T: AsRef<str>>(texts: &[T]) -> Result<Vec<Hash>, ReceiptError> {
     texts.iter().map(|text| hash(text.as_ref())).collect()
 }

@@ -188,6 +188,24 @@ impl Client {
         }
     }
 
+    /// A link that opens the audit log page of a workspace, once and within a few minutes, for the person who is to see it.
+    ///
+    /// # Errors
+    /// [`ClientError`] says what to do. The key needs `manage`.
+    pub async fn portal_link(&self, workspace: &str) -> Result<String, ClientError> {
+        let mut body = Object::new();
+        body.insert("organization", workspace);
+        body.insert("intent", "audit_logs");
+        let body = Json::Object(body).to_canonical();
+        let mut tries = 0;
+        loop {
+            match self.shared.transport.link(body.clone()).await {
+                Err(error) => self.wait_or_give_up(&mut tries, error).await?,
+                Ok(link) => return Ok(link),
+            }
+        }
+    }
+
     /// The newest checkpoint that this client has seen of a workspace's log, to be stored beyond the life of the process.
     pub fn kept(&self, workspace: &str) -> Option<Kept> {
         self.known().get(workspace).cloned()
@@ -198,10 +216,12 @@ impl Client {
         self.known().insert(workspace.to_owned(), kept);
     }
 
+    #[cfg(relay)]
     pub(crate) fn transport(&self) -> &Transport {
         &self.shared.transport
     }
 
+    #[cfg(relay)]
     pub(crate) fn wants_receipts(&self) -> bool {
         self.shared.receipts
     }

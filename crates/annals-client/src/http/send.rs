@@ -24,6 +24,7 @@ pub(crate) struct Bulk {
 }
 
 impl Bulk {
+    #[cfg(relay)]
     pub(crate) fn with_capacity(bytes: usize) -> Self {
         Self {
             body: String::with_capacity(bytes),
@@ -60,7 +61,8 @@ impl Transport {
             .send(Method::POST, path, NDJSON, Bytes::from(bulk.body))
             .await?;
         // 400 with results says that every single event was refused.
-        if !reply.is_success() && !(reply.status == 400 && answer::is_batch(&reply.body)) {
+        let answered = reply.is_success() || (reply.status == 400 && answer::is_batch(&reply.body));
+        if !answered {
             return Err(refused(&reply));
         }
         let read = answer::batch(&reply.body, bulk.events);
@@ -79,6 +81,25 @@ impl Transport {
         } else {
             Err(refused(&reply))
         }
+    }
+
+    pub(crate) async fn link(&self, body: String) -> Result<String, ClientError> {
+        #[derive(Deserialize)]
+        struct Link {
+            link: String,
+        }
+        let path = "/portal/generate_link";
+        let reply = self
+            .send(Method::POST, path, JSON, Bytes::from(body))
+            .await?;
+        if !reply.is_success() {
+            return Err(refused(&reply));
+        }
+        let read = serde_json::from_slice::<Link>(&reply.body);
+        let link = read.map_err(|_| ClientError::Answer {
+            status: reply.status,
+        })?;
+        Ok(link.link)
     }
 
     /// The hashes that prove that the log of size `to` continues that of size `from`.

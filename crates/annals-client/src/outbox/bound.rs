@@ -1,5 +1,6 @@
 //! How much an outbox may hold, and how it knows without counting each time.
 
+#[cfg(database)]
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// What happens to an event that a full outbox cannot hold.
@@ -35,12 +36,14 @@ impl Default for Bound {
 /// An estimate of how many rows wait, which is never too low for what this process wrote: what was there when it was counted, and
 /// every row that was numbered since. Counting again brings in what was delivered meanwhile, so that rows are counted once for as many
 /// recordings as there was room, not for each.
+#[cfg(database)]
 #[derive(Debug)]
 pub(crate) struct Estimate {
     /// The number that the next row would have if the table had been full when it was counted.
     full_at: AtomicI64,
 }
 
+#[cfg(database)]
 impl Estimate {
     /// Not counted yet.
     pub(crate) fn new() -> Self {
@@ -64,7 +67,7 @@ impl Estimate {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, database))]
 mod tests {
     use super::Estimate;
 

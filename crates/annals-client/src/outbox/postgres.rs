@@ -1,7 +1,9 @@
 //! The outbox in a PostgreSQL database, through tokio-postgres.
 
+#[cfg(relay)]
 mod store;
 
+#[cfg(relay)]
 pub(crate) use store::PostgresStore;
 
 use std::sync::Arc;

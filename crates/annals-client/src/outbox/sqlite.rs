@@ -1,7 +1,9 @@
 //! The outbox in a SQLite database, through rusqlite.
 
+#[cfg(relay)]
 mod store;
 
+#[cfg(relay)]
 pub(crate) use store::SqliteStore;
 
 use std::sync::Arc;

@@ -16,17 +16,16 @@ pub const POSTGRES_MIGRATIONS: [&str; 1] = [include_str!("postgres/0001_outbox.s
 /// Run it in your own transaction with the parameters `workspace` (text), `kind` (small integer), `event_id` (text), `recorded_at`
 /// (big integer) and `body` (text), in this order. It does not look whether the outbox is full.
 ///
-/// ```no_run
-/// # struct Tx; struct Q;
-/// # mod sqlx { pub fn query(_: &str) -> super::Q { super::Q } }
-/// # impl Q { fn bind<T>(self, _: T) -> Self { self } fn execute(self, _: &mut Tx) {} }
-/// # fn f(tx: &mut Tx) -> Result<(), annals_client::OutboxError> {
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use annals_client::{Actor, Insertion, actions::UserLogout};
+/// # let database = rusqlite::Connection::open_in_memory()?;
+/// # annals_client::SqliteOutbox::migrate(&database)?;
 /// for row in Insertion::events(["org_acme"], UserLogout::new(Actor::new("user", "usr_1"), "usr_1"))? {
-///     sqlx::query(Insertion::POSTGRES)
-///         .bind(row.workspace).bind(row.kind).bind(row.event_id).bind(row.recorded_at).bind(row.body)
-///         .execute(&mut *tx);
+///     let bound = (row.workspace, row.kind, row.event_id, row.recorded_at, row.body);
+///     database.execute(Insertion::SQLITE, bound)?; // or your driver's way to bind and run
 /// }
+/// # assert_eq!(database.query_row("select count(*) from annals_outbox", [], |row| row.get::<_, i64>(0))?, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

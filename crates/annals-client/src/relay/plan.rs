@@ -108,6 +108,7 @@ impl Settlement {
     }
 
     /// The same as runs of neighbours, first and last.
+    #[cfg(any(test, feature = "sqlite"))]
     pub(crate) fn runs(&self) -> Vec<(i64, i64)> {
         let mut runs: Vec<(i64, i64)> = Vec::new();
         for seq in self.gone() {

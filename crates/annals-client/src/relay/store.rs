@@ -5,6 +5,7 @@ use std::time::Duration;
 use annals_event::Timestamp;
 
 use super::{Settlement, Waiting};
+#[cfg(feature = "sqlite")]
 use crate::clock;
 use crate::outbox::{Gap, Item, Queued};
 

@@ -36,6 +36,9 @@ async fn an_acknowledged_event_is_in_the_log() {
         .unwrap();
     assert!(twice.duplicate && twice.position == again.position);
     assert_eq!(annals.ids("acme"), [first.id, "x".to_owned()]);
+    let link = client.portal_link("acme").await.unwrap();
+    assert!(link.starts_with(&annals.url()), "{link}");
+    assert_eq!(ureq::get(&link).call().unwrap().status(), 200);
 }
 
 /// When `x` was recorded; the same event has the same time.

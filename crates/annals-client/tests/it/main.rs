@@ -7,6 +7,7 @@
 
 mod context;
 mod direct;
+mod example;
 mod harness;
 mod kill;
 mod outbox;

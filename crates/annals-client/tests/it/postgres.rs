@@ -27,6 +27,10 @@ fn socket() -> PathBuf {
 }
 
 /// A static is not dropped, so somebody else ends the cluster when this process is gone.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it outlives this process on purpose"
+)]
 fn end_with_us(cluster: u32) {
     let script = format!(
         "while kill -0 {} 2>/dev/null; do sleep 1; done; kill -QUIT {cluster}",

@@ -88,7 +88,6 @@ pub(crate) struct Gap {
 
 /// How recording went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
 pub enum Recorded {
     /// It is delivered once the transaction commits.
     Queued {

@@ -32,13 +32,16 @@ const WORKSPACES: u32 = 50;
 fn main() {
     record();
     let sink = sink();
-    relay("a sink that only answers", &sink);
+    relay("a sink that only answers", &sink, 1);
+    relay("a sink that only answers", &sink, 4);
     if let Some(binary) = std::env::var_os("ANNALS_BIN") {
-        let folder = tempfile::TempDir::new().unwrap();
-        let (mut server, url) = serve(Path::new(&binary), folder.path());
-        relay("annals serve", &url);
-        server.kill().unwrap();
-        server.wait().unwrap();
+        for requests in [1, 4] {
+            let folder = tempfile::TempDir::new().unwrap();
+            let (mut server, url) = serve(Path::new(&binary), folder.path());
+            relay("annals serve", &url, requests);
+            server.kill().unwrap();
+            server.wait().unwrap();
+        }
     }
 }
 
@@ -137,7 +140,7 @@ fn record() {
     );
 }
 
-fn relay(what: &str, url: &str) {
+fn relay(what: &str, url: &str, requests: usize) {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("app.sqlite");
     let mut database = database(&path);
@@ -160,9 +163,16 @@ fn relay(what: &str, url: &str) {
         .unwrap();
     runtime.block_on(async {
         let client = Client::builder(url, KEY).build().unwrap();
-        let mut relay = Relay::sqlite(&path, client, RelayOptions::default())
-            .await
-            .unwrap();
+        let mut relay = Relay::sqlite(
+            &path,
+            client,
+            RelayOptions {
+                requests,
+                ..RelayOptions::default()
+            },
+        )
+        .await
+        .unwrap();
         let begun = Instant::now();
         relay.drain().await.unwrap();
         let took = begun.elapsed();
@@ -173,7 +183,7 @@ fn relay(what: &str, url: &str) {
             "{now:?}"
         );
         println!(
-            "relay to {what}, one connection: {:.0} events/s ({EVENTS} events in {:.2} s)",
+            "relay to {what}, {requests} at once: {:.0} events/s ({EVENTS} events in {:.2} s)",
             f64::from(EVENTS) / took.as_secs_f64(),
             took.as_secs_f64()
         );

@@ -13,4 +13,4 @@ pub use batcher::{Batcher, Batching};
 pub use client::{Acknowledged, Client, ClientBuilder};
 pub use error::ClientError;
 #[cfg(relay)]
-pub(crate) use send::{Bulk, receipts_of};
+pub(crate) use send::{Bulk, BulkAnswer, receipts_of};

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::plan::{Answer, Step, Verdict};
 use super::store::{Store, StoreError};
-use crate::http::{Bulk, Client, ClientError, Outcome, receipts_of};
+use crate::http::{Bulk, BulkAnswer, Client, ClientError, Outcome, receipts_of};
 use crate::receipt::Kept;
 
 /// What a step brought.
@@ -40,6 +40,19 @@ impl Delivered {
     }
 }
 
+/// What the answer to an organization means.
+fn ensured(result: Result<(), ClientError>) -> Delivered {
+    match result {
+        Ok(()) => Delivered::of(Answer::Each(vec![Verdict::Recorded])),
+        // A key that may write but not manage holds up new workspaces, not everybody.
+        Err(error @ ClientError::Denied { status: 403, .. }) => Delivered {
+            problem: Some(format!("organizations cannot be ensured: {}", said(&error))),
+            ..Delivered::of(Answer::Each(vec![Verdict::Later(None)]))
+        },
+        Err(error) => Delivered::failed(&error),
+    }
+}
+
 /// An error with its causes, which name no values.
 pub(super) fn said(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -54,36 +67,44 @@ pub(super) fn said(error: &dyn std::error::Error) -> String {
 /// Checkpoints that were read from the outbox in this life of the relay.
 pub(super) type Known = HashMap<String, Kept>;
 
-pub(super) async fn deliver(
+/// A request's answer before it is judged.
+pub(super) enum Sent {
+    Organization(Result<(), ClientError>),
+    Events(Result<BulkAnswer, ClientError>),
+}
+
+/// Makes the request of a step.
+pub(super) async fn send(client: &Client, step: &Step) -> Sent {
+    match step {
+        Step::Organization(row) => {
+            Sent::Organization(client.transport().ensure(row.body.clone()).await)
+        }
+        Step::Events(rows) => {
+            let bytes = rows.iter().map(|row| row.body.len() + 96).sum();
+            let mut bulk = Bulk::with_capacity(bytes);
+            for row in rows {
+                bulk.push(&row.workspace, &row.body);
+            }
+            Sent::Events(client.transport().bulk(bulk, client.wants_receipts()).await)
+        }
+    }
+}
+
+/// What an answer means for the rows of its step, once its receipts are checked.
+pub(super) async fn judge(
     client: &Client,
     store: &mut Store,
     known: &mut Known,
     step: &Step,
+    sent: Sent,
 ) -> Result<Delivered, StoreError> {
-    let rows = match step {
-        Step::Organization(row) => {
-            let ensured = client.transport().ensure(row.body.clone()).await;
-            return Ok(match ensured {
-                Ok(()) => Delivered::of(Answer::Each(vec![Verdict::Recorded])),
-                // The id was deleted: the workspace still takes late events, and can never be made again.
-                Err(ClientError::Conflict) => Delivered::of(Answer::Each(vec![Verdict::Recorded])),
-                // A key that may write but not manage holds up new workspaces, not everybody.
-                Err(error @ ClientError::Denied { status: 403, .. }) => Delivered {
-                    problem: Some(format!("organizations cannot be ensured: {}", said(&error))),
-                    ..Delivered::of(Answer::Each(vec![Verdict::Later(None)]))
-                },
-                Err(error) => Delivered::failed(&error),
-            });
+    let (rows, answer) = match (step, sent) {
+        (Step::Events(rows), Sent::Events(Ok(answer))) => (rows, answer),
+        (_, Sent::Organization(result)) => return Ok(ensured(result)),
+        (_, Sent::Events(Err(error))) => return Ok(Delivered::failed(&error)),
+        (Step::Organization(_), Sent::Events(Ok(_))) => {
+            return Ok(Delivered::of(Answer::Later(None)));
         }
-        Step::Events(rows) => rows,
-    };
-    let mut bulk = Bulk::with_capacity(rows.iter().map(|row| row.body.len() + 96).sum());
-    for row in rows {
-        bulk.push(&row.workspace, &row.body);
-    }
-    let answer = match client.transport().bulk(bulk, client.wants_receipts()).await {
-        Ok(answer) => answer,
-        Err(error) => return Ok(Delivered::failed(&error)),
     };
     let mut problem = None;
     let mut checkpoints = Vec::new();

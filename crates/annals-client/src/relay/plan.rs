@@ -7,6 +7,7 @@
 //! alone. What concerns everybody (no network, a wrong key, a busy server) *pauses* the relay.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use annals_event::Timestamp;
@@ -23,6 +24,8 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// After how many answers that its workspace is unknown a row is parked.
     pub(crate) patience: u32,
+    /// Requests that may be under way at once, at least 1. Each workspace has its lane, so that its rows keep their order.
+    pub(crate) lanes: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +35,7 @@ impl Default for Limits {
             // The server takes 10 MiB; what a request holds is in memory here and there.
             bytes: 4 << 20,
             patience: 20,
+            lanes: 1,
         }
     }
 }
@@ -139,7 +143,8 @@ struct Hold {
 pub(crate) struct Planner {
     limits: Limits,
     backoff: Backoff,
-    window: VecDeque<Queued>,
+    /// What is to be sent, by lane.
+    window: Vec<VecDeque<Queued>>,
     held: HashMap<String, Hold>,
     pause: Option<Hold>,
     /// Events of the next request; fewer than the limit while requests are refused whole.
@@ -152,7 +157,7 @@ impl Planner {
         Self {
             limits,
             backoff,
-            window: VecDeque::new(),
+            window: (0..limits.lanes.max(1)).map(|_| VecDeque::new()).collect(),
             held: HashMap::new(),
             pause: None,
             batch: limits.events,
@@ -177,28 +182,41 @@ impl Planner {
 
     /// The oldest rows that wait, in order, without those of held workspaces.
     pub(crate) fn take(&mut self, rows: Vec<Queued>) {
-        self.window = rows.into();
+        self.window.iter_mut().for_each(VecDeque::clear);
+        for row in rows {
+            let lane = self.lane(&row.workspace);
+            self.window[lane].push_back(row);
+        }
     }
 
-    /// What is sent next; `None` when the window is done, or nothing may be sent now.
-    pub(crate) fn next(&mut self, now: Timestamp) -> Option<Step> {
+    fn lane(&self, workspace: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        workspace.hash(&mut hasher);
+        let lanes = self.window.len() as u64;
+        usize::try_from(hasher.finish() % lanes).unwrap_or(0)
+    }
+
+    /// What is sent next in a lane, before which the lane's last step must be answered; `None` when the lane is done, or nothing may be
+    /// sent now.
+    pub(crate) fn next(&mut self, now: Timestamp, lane: usize) -> Option<Step> {
         if self.paused(now).is_some() {
-            self.window.clear();
+            self.window.iter_mut().for_each(VecDeque::clear);
             return None;
         }
         let held = &self.held;
-        self.window.retain(|row| {
+        let window = self.window.get_mut(lane)?;
+        window.retain(|row| {
             held.get(&row.workspace)
                 .is_none_or(|hold| hold.until <= now)
         });
-        if self.window.front()?.kind == ItemKind::Organization {
-            return self.window.pop_front().map(Step::Organization);
+        if window.front()?.kind == ItemKind::Organization {
+            return window.pop_front().map(Step::Organization);
         }
-        let mut batch = Vec::with_capacity(self.batch.min(self.window.len()));
+        let mut batch = Vec::with_capacity(self.batch.min(window.len()));
         let (mut bytes, mut full) = (0, false);
         let mut behind = HashSet::new();
         let mut rest = VecDeque::new();
-        for row in self.window.drain(..) {
+        for row in window.drain(..) {
             full |= batch.len() == self.batch
                 || (!batch.is_empty() && bytes + row.body.len() > self.limits.bytes);
             if row.kind == ItemKind::Organization {
@@ -211,7 +229,7 @@ impl Planner {
             bytes += row.body.len();
             batch.push(row);
         }
-        self.window = rest;
+        *window = rest;
         Some(Step::Events(batch))
     }
 
@@ -229,13 +247,17 @@ impl Planner {
             Answer::Refused(_) if rows.len() > 1 => {
                 self.batch = rows.len() / 2;
                 for row in rows.into_iter().rev() {
-                    self.window.push_front(row);
+                    let lane = self.lane(&row.workspace);
+                    self.window[lane].push_front(row);
                 }
                 return;
             }
             Answer::Refused(reason) => vec![Verdict::Refused(reason)],
         };
-        self.pause = None;
+        // What another lane was told meanwhile still holds.
+        if self.paused(now).is_none() {
+            self.pause = None;
+        }
         self.batch = (self.batch * 2).min(self.limits.events);
         for (row, verdict) in rows.into_iter().zip(verdicts) {
             self.settle(&row, verdict, now, chance);
@@ -298,6 +320,10 @@ impl Planner {
     }
 
     fn pause(&mut self, asked: Option<Duration>, now: Timestamp, chance: f64) {
+        // Lanes that fail together are one failure.
+        if self.paused(now) >= asked.or(Some(Duration::from_micros(1))) {
+            return;
+        }
         let failures = self.pause.as_ref().map_or(0, |pause| pause.failures) + 1;
         let until = later(now, self.backoff.wait(failures, chance, asked));
         self.pause = Some(Hold { until, failures });

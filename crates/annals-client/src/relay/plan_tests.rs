@@ -136,6 +136,7 @@ proptest! {
         poison in prop::collection::btree_set(1..60i64, 0..4),
         moods in prop::collection::vec(mood(), 0..60),
         window in 1..40usize,
+        lanes in 1..4usize,
     ) {
         let mut outbox = BTreeMap::new();
         let mut first = BTreeSet::new();
@@ -150,7 +151,7 @@ proptest! {
             outbox.insert(seq, row(seq, ItemKind::Event, workspace, bytes));
         }
         let sent = outbox.clone();
-        let limits = Limits { events: 7, bytes: 1_000, patience: 1_000 };
+        let limits = Limits { events: 7, bytes: 1_000, patience: 1_000, lanes };
         let mut planner = Planner::new(limits, Backoff::default());
         let mut server = Server { poison: poison.clone(), ..Server::default() };
         let mut parked = BTreeSet::new();
@@ -168,23 +169,27 @@ proptest! {
             let rows = outbox.values().filter(|row| !held.contains(&row.workspace));
             planner.take(rows.take(window).cloned().collect());
             let mut killed = false;
-            while let Some(step) = planner.next(at) {
-                let rows = rows_of(&step);
-                prop_assert!(!rows.is_empty() && rows.len() <= limits.events);
-                let bytes: usize = rows.iter().map(|row| row.body.len()).sum();
-                prop_assert!(rows.len() == 1 || bytes <= limits.bytes);
-                let mood = moods.next().unwrap_or(Mood::Takes);
-                // A request of one row is never too large.
-                let mood = match mood {
-                    Mood::TooLarge(_) if rows.len() == 1 => Mood::Takes,
-                    mood => mood,
-                };
-                killed |= matches!(mood, Mood::Killed);
-                let answer = server.answer(&rows, &mood);
-                if killed {
+            while !killed {
+                // All lanes are under way at once.
+                let steps: Vec<Step> = (0..lanes).filter_map(|lane| planner.next(at, lane)).collect();
+                if steps.is_empty() {
                     break;
                 }
-                planner.answered(step, answer, at, 0.5);
+                for step in steps {
+                    let rows = rows_of(&step);
+                    prop_assert!(!rows.is_empty() && rows.len() <= limits.events);
+                    let bytes: usize = rows.iter().map(|row| row.body.len()).sum();
+                    prop_assert!(rows.len() == 1 || bytes <= limits.bytes);
+                    let mood = moods.next().unwrap_or(Mood::Takes);
+                    // A request of one row is never too large.
+                    let mood = match mood {
+                        Mood::TooLarge(_) if rows.len() == 1 => Mood::Takes,
+                        mood => mood,
+                    };
+                    killed |= matches!(mood, Mood::Killed);
+                    let answer = server.answer(&rows, &mood);
+                    planner.answered(step, answer, at, 0.5);
+                }
             }
             if killed {
                 planner = Planner::new(limits, Backoff::default());
@@ -231,7 +236,7 @@ fn a_workspace_that_stays_unknown_is_parked_row_by_row() {
             row(1, ItemKind::Event, 0, 1),
             row(2, ItemKind::Event, 1, 1),
         ]);
-        let step = planner.next(Timestamp::clamped(now)).unwrap();
+        let step = planner.next(Timestamp::clamped(now), 0).unwrap();
         let answer = Answer::Each(vec![Verdict::UnknownWorkspace, Verdict::Recorded]);
         planner.answered(step, answer, Timestamp::clamped(now), 1.0);
         let settlement = planner.settlement();
@@ -253,9 +258,9 @@ fn what_concerns_everybody_pauses_everything_longer_and_longer() {
     ] {
         planner.take(vec![row(1, ItemKind::Event, 0, 1)]);
         let at = Timestamp::clamped(now);
-        let step = planner.next(at).unwrap();
+        let step = planner.next(at, 0).unwrap();
         planner.answered(step, answer, at, 1.0);
-        assert!(planner.next(at).is_none());
+        assert!(planner.next(at, 0).is_none());
         waits.push(planner.paused(at).unwrap());
         now += 3_600_000_000;
     }
@@ -263,7 +268,7 @@ fn what_concerns_everybody_pauses_everything_longer_and_longer() {
     assert!(planner.settlement().is_empty());
     planner.take(vec![row(1, ItemKind::Event, 0, 1)]);
     let at = Timestamp::clamped(now);
-    let step = planner.next(at).unwrap();
+    let step = planner.next(at, 0).unwrap();
     planner.answered(step, Answer::Later(Some(Duration::from_secs(100))), at, 0.0);
     assert_eq!(
         planner.paused(at),
@@ -280,7 +285,7 @@ fn a_workspace_that_does_not_record_is_dropped_and_counted() {
         row(4, ItemKind::Event, 0, 1),
         row(6, ItemKind::Event, 0, 1),
     ]);
-    let step = planner.next(now).unwrap();
+    let step = planner.next(now, 0).unwrap();
     planner.answered(
         step,
         Answer::Each(vec![Verdict::Disabled, Verdict::Disabled]),

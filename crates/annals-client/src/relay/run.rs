@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use annals_event::Actor;
 
-use super::deliver::{Known, deliver, said};
-use super::plan::{Limits, Planner, Settlement};
+use super::deliver::{Known, judge, said, send};
+use super::plan::{Limits, Planner, Settlement, Step};
 use super::store::{Store, StoreError};
 use super::{Metrics, Waiting};
 use crate::backoff::Backoff;
@@ -34,6 +34,8 @@ pub struct RelayOptions {
     pub backoff: Backoff,
     /// Events of one request; 1,000, the most that Annals takes, unless said.
     pub batch: usize,
+    /// Requests that may be under way at once, each of other workspaces; 4 unless said.
+    pub requests: usize,
     /// After how many answers that a workspace is unknown its rows are parked; 20 unless said, which takes about a quarter of an hour.
     pub patience: u32,
 }
@@ -45,6 +47,7 @@ impl Default for RelayOptions {
             lease: Duration::from_secs(15),
             backoff: Backoff::default(),
             batch: annals_event::limits::BATCH_EVENTS,
+            requests: 4,
             patience: 20,
         }
     }
@@ -69,6 +72,7 @@ pub struct Relay {
     client: Client,
     options: RelayOptions,
     planner: Planner,
+    lanes: usize,
     metrics: Metrics,
     holder: String,
     known: Known,
@@ -79,6 +83,8 @@ pub struct Relay {
 
 /// Rows that are read at once, for several requests, and settled in one transaction.
 const WINDOW_REQUESTS: usize = 8;
+/// More requests at once help nobody.
+const REQUESTS_MAX: usize = 64;
 /// How often rows are counted while they are delivered.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// How often gaps are looked for, and how long nothing may have been dropped before one is told.
@@ -160,6 +166,7 @@ impl Relay {
         let limits = Limits {
             events: options.batch.clamp(1, annals_event::limits::BATCH_EVENTS),
             patience: options.patience,
+            lanes: options.requests.clamp(1, REQUESTS_MAX),
             ..Limits::default()
         };
         Ok(Self {
@@ -167,6 +174,7 @@ impl Relay {
             client,
             options,
             planner: Planner::new(limits, options.backoff),
+            lanes: limits.lanes,
             metrics,
             holder: uuid::Uuid::now_v7().to_string(),
             known: Known::new(),
@@ -253,16 +261,24 @@ impl Relay {
         self.count().await?;
         self.planner.take(rows);
         let mut problem = None;
-        while let Some(step) = self.planner.next(clock::now()) {
-            if !self.lead().await? {
+        loop {
+            let now = clock::now();
+            let next = |lane| self.planner.next(now, lane);
+            let steps: Vec<Step> = (0..self.lanes).filter_map(next).collect();
+            if steps.is_empty() || !self.lead().await? {
                 break;
             }
-            let delivered = deliver(&self.client, &mut self.store, &mut self.known, &step).await?;
-            problem = delivered.problem.or(problem);
-            self.planner
-                .answered(step, delivered.answer, clock::now(), fastrand::f64());
-            for (workspace, kept) in delivered.checkpoints {
-                self.planner.keep(&workspace, kept);
+            let sending = steps.iter().map(|step| send(&self.client, step));
+            let sent = futures_util::future::join_all(sending).await;
+            for (step, sent) in steps.into_iter().zip(sent) {
+                let delivered =
+                    judge(&self.client, &mut self.store, &mut self.known, &step, sent).await?;
+                problem = delivered.problem.or(problem);
+                self.planner
+                    .answered(step, delivered.answer, clock::now(), fastrand::f64());
+                for (workspace, kept) in delivered.checkpoints {
+                    self.planner.keep(&workspace, kept);
+                }
             }
         }
         self.problem(problem);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo build --release -p annals-cli
-//! ANNALS_BIN=$PWD/target/release/annals cargo bench -p annals-client
+//! ANNALS_BIN=$PWD/target/release/annals cargo bench -p annals-client --bench outbox
 //! ```
 //!
 //! Without `ANNALS_BIN` the relay is measured only against a sink that does nothing but answer.

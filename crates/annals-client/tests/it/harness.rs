@@ -102,6 +102,16 @@ impl Annals {
         }
     }
 
+    /// Puts a copy of one of its directories in the place of another, and starts it again.
+    pub(crate) fn copy(&mut self, from: &str, to: &str) {
+        self.kill();
+        let (from, to) = (self.folder.path().join(from), self.folder.path().join(to));
+        let _ = std::fs::remove_dir_all(&to);
+        let copied = Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(copied.unwrap().success());
+        self.run();
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

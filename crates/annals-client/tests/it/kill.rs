@@ -51,6 +51,9 @@ fn event(n: i64) -> NewEvent {
     NewEvent::new("thing.made", Actor::new("user", "usr_1")).metadata("n", Integer::from(n))
 }
 
+/// Between two changes, so that a campaign tries many moments and not many events.
+const PACE: Duration = Duration::from_millis(1);
+
 /// The application: changes, each with its event, some of them rolled back, and a relay beside them.
 #[test]
 fn application() {
@@ -93,6 +96,7 @@ async fn on_sqlite(path: PathBuf, url: &str) {
             })
             .unwrap();
         loop {
+            std::thread::sleep(PACE);
             n += 1;
             let transaction = database
                 .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -141,6 +145,7 @@ async fn on_postgres(socket: PathBuf, name: String, url: &str) {
         .unwrap();
     let mut n: i64 = row.get(0);
     loop {
+        tokio::time::sleep(PACE).await;
         n += 1;
         let transaction = database.transaction().await.unwrap();
         transaction

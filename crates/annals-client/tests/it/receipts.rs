@@ -64,6 +64,36 @@ async fn a_log_that_lost_what_was_acknowledged_is_refused() {
     assert_eq!(deceived.kept("acme"), Some(kept), "what is kept stays");
 }
 
+/// An old copy of the data is put back: same key, same names, and what was acknowledged meanwhile is gone.
+#[tokio::test]
+async fn a_server_that_was_set_back_is_refused_whatever_it_records_next() {
+    let mut annals = Annals::start();
+    let client = annals.client_with(|builder| builder.receipts(true));
+    client.ensure_organization("acme", "Acme").await.unwrap();
+    for _ in 0..2 {
+        let _ = client.record("acme", event()).await.unwrap();
+    }
+    annals.copy("data", "backup");
+    let _ = client.record("acme", event()).await.unwrap();
+    let kept = client.kept("acme").unwrap();
+    assert_eq!(kept.checkpoint().size(), 3);
+    annals.copy("backup", "data");
+    // The same size with another root; one more, right behind it; and later, with other events between.
+    for between in [0, 0, 5] {
+        let others = (0..between).map(|_| ("acme", event()));
+        let _ = annals.client().record_all(others).await;
+        let refused = client.record("acme", event()).await;
+        assert!(
+            matches!(
+                refused,
+                Err(ClientError::Receipt(ReceiptError::Forked { kept: 3, .. }))
+            ),
+            "{refused:?}"
+        );
+        assert_eq!(client.kept("acme"), Some(kept.clone()));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_relay_keeps_checkpoints_and_holds_up_a_log_that_it_does_not_believe() {
     let folder = TempDir::new().unwrap();

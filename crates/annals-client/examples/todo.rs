@@ -14,14 +14,12 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use annals_client::{
-    Actor, Client, ContextLayer, Metrics, NewEvent, Recorded, Relay, RelayOptions, SqliteOutbox,
-};
+use annals_client::{Actor, Client, ContextLayer, NewEvent, Relay, RelayOptions, SqliteOutbox};
+use axum::Router;
 use axum::extract::{ConnectInfo, Form, Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Router, response};
-use rusqlite::{Connection, Transaction, params};
+use axum::routing::post;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
 
 const TABLES: &str = "
@@ -32,7 +30,6 @@ create table if not exists todo (id integer primary key, workspace text not null
 struct App {
     database: Arc<Mutex<Connection>>,
     outbox: SqliteOutbox,
-    metrics: Metrics,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +44,7 @@ struct NewTodo {
 
 type Failure = (StatusCode, String);
 
-fn internal(error: impl Error) -> Failure {
+fn internal(error: Box<dyn Error>) -> Failure {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
@@ -57,24 +54,21 @@ impl App {
         &self,
         workspace: &str,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<Option<NewEvent>>,
-    ) -> Result<Option<Recorded>, Failure> {
+    ) -> Result<bool, Box<dyn Error>> {
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction = database.transaction().map_err(internal)?;
-        let new = transaction.execute("insert or ignore into workspace values (?1)", [workspace]);
-        if new.map_err(internal)? > 0 {
-            self.outbox
-                .ensure_organization(&transaction, workspace, workspace)
-                .map_err(internal)?;
+        // The relay writes too: whoever is to write asks for that at once, and waits.
+        let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let new = "insert or ignore into workspace values (?1)";
+        if transaction.execute(new, [workspace])? > 0 {
+            let outbox = &self.outbox;
+            outbox.ensure_organization(&transaction, workspace, workspace)?;
         }
-        let Some(event) = change(&transaction).map_err(internal)? else {
-            return Ok(None);
+        let Some(event) = change(&transaction)? else {
+            return Ok(false);
         };
-        let recorded = self
-            .outbox
-            .record(&transaction, workspace, event)
-            .map_err(internal)?;
-        transaction.commit().map_err(internal)?;
-        Ok(Some(recorded))
+        self.outbox.record(&transaction, workspace, event)?;
+        transaction.commit()?;
+        Ok(true)
     }
 }
 
@@ -85,16 +79,15 @@ async fn create(
     Form(new): Form<NewTodo>,
 ) -> Result<(StatusCode, String), Failure> {
     let mut id = 0;
-    app.change(&workspace, |transaction| {
-        transaction.execute(
-            "insert into todo (workspace, title) values (?1, ?2)",
-            params![workspace, new.title],
-        )?;
+    let done = app.change(&workspace, |transaction| {
+        let sql = "insert into todo (workspace, title) values (?1, ?2)";
+        transaction.execute(sql, params![workspace, new.title])?;
         id = transaction.last_insert_rowid();
         let event = NewEvent::new("todo.created", Actor::new("user", who.user))
             .target("todo", (id.to_string(), new.title));
         Ok(Some(event))
-    })?;
+    });
+    done.map_err(internal)?;
     Ok((StatusCode::CREATED, format!("{id}\n")))
 }
 
@@ -103,7 +96,7 @@ async fn done(
     Path((workspace, id)): Path<(String, i64)>,
     Query(who): Query<Who>,
 ) -> Result<StatusCode, Failure> {
-    let recorded = app.change(&workspace, |transaction| {
+    let changed = app.change(&workspace, |transaction| {
         let sql = "update todo set done = 1 where id = ?1 and workspace = ?2 and done = 0";
         // What changes nothing is no event.
         if transaction.execute(sql, params![id, workspace])? == 0 {
@@ -114,8 +107,8 @@ async fn done(
             .previous("done", false)
             .next("done", true);
         Ok(Some(event))
-    })?;
-    Ok(if recorded.is_some() {
+    });
+    Ok(if changed.map_err(internal)? {
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND
@@ -137,25 +130,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = App {
         database: Arc::new(Mutex::new(database)),
         outbox: SqliteOutbox::default(),
-        metrics: relay.metrics(),
     };
     tokio::spawn(relay.run(std::future::pending()));
 
     let context = ContextLayer::new("web")
         .peer(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
-    let metrics = |State(app): State<App>| async move { response::Html(app.metrics.prometheus()) };
     let router = Router::new()
         .route("/{workspace}/todos", post(create))
         .route("/{workspace}/todos/{id}/done", post(done))
-        .route("/metrics", get(metrics))
         .layer(context)
         .with_state(app);
     let listener = tokio::net::TcpListener::bind(listen).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await?;
-    Ok(())
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(axum::serve(listener, service).await?)
 }

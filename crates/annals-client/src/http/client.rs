@@ -226,6 +226,15 @@ impl Client {
         self.shared.receipts
     }
 
+    /// Keeps a checkpoint unless another task has kept a newer one meanwhile.
+    fn advance(&self, kept: Kept, workspace: &str) {
+        let mut known = self.known();
+        let newer = |known: &Kept| known.checkpoint().size() > kept.checkpoint().size();
+        if !known.get(workspace).is_some_and(newer) {
+            known.insert(workspace.to_owned(), kept);
+        }
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.shared
             .kept
@@ -330,7 +339,7 @@ impl Client {
                 .believe(kept.as_ref(), shown, receipts)
                 .await
             {
-                Ok(kept) => self.keep(&shown.workspace, kept),
+                Ok(kept) => self.advance(kept, &shown.workspace),
                 Err(error) => {
                     distrusted.insert(shown.workspace.clone(), Arc::new(error));
                 }

@@ -1,6 +1,6 @@
 //! The outbox and its relay on a real PostgreSQL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -20,24 +20,24 @@ fn socket() -> PathBuf {
     let (_, cluster) = CLUSTER.get_or_init(|| {
         let folder = TempDir::new().unwrap();
         let cluster = PostgresCluster::start(folder.path(), &[("max_connections", "100")]).unwrap();
-        end_with_us(cluster.process_id());
+        end_with_us(cluster.process_id(), folder.path());
         (folder, cluster)
     });
     cluster.socket().to_owned()
 }
 
-/// A static is not dropped, so somebody else ends the cluster when this process is gone.
+/// A static is not dropped, so somebody else ends the cluster and takes its files away when this process is gone.
 #[expect(
     clippy::zombie_processes,
     reason = "it outlives this process on purpose"
 )]
-fn end_with_us(cluster: u32) {
-    let script = format!(
-        "while kill -0 {} 2>/dev/null; do sleep 1; done; kill -QUIT {cluster}",
-        std::process::id()
-    );
+fn end_with_us(cluster: u32, folder: &Path) {
+    let wait = "while kill -0 $0 2>/dev/null; do sleep 1; done; kill -QUIT $1";
+    let clear = "while kill -0 $1 2>/dev/null; do sleep 1; done; rm -rf \"$2\"";
     std::process::Command::new("sh")
-        .args(["-c", &script])
+        .args(["-c", &format!("{wait}; {clear}")])
+        .args([std::process::id().to_string(), cluster.to_string()])
+        .arg(folder)
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())

@@ -396,3 +396,21 @@ async fn a_workspace_that_does_not_record_is_dropped_and_counted() {
         (1, 0, 0, 0)
     );
 }
+
+#[tokio::test]
+async fn a_database_without_an_outbox_is_said_at_once() {
+    let folder = TempDir::new().unwrap();
+    let client = annals_client::Client::new("http://127.0.0.1:1", "sk").unwrap();
+    let path = folder.path().join("wrong.sqlite");
+    assert!(
+        Relay::sqlite(&path, client.clone(), options())
+            .await
+            .is_err()
+    );
+    assert!(!path.exists(), "a wrong path does not become a database");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("create table t (n)")
+        .unwrap();
+    assert!(Relay::sqlite(&path, client, options()).await.is_err());
+}

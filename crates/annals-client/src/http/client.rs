@@ -36,7 +36,7 @@ struct Shared {
 }
 
 /// How a [`Client`] is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientBuilder {
     address: String,
     key: String,
@@ -57,6 +57,15 @@ pub struct Acknowledged {
     pub duplicate: bool,
     /// The receipt, checked, where the client keeps them.
     pub receipt: Option<Receipt>,
+}
+
+impl std::fmt::Debug for ClientBuilder {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {

@@ -236,3 +236,10 @@ async fn what_is_final_is_not_tried_again_and_tries_end() {
         Err(ClientError::Unreachable(_))
     ));
 }
+
+#[test]
+fn no_debug_output_has_the_key() {
+    let builder = Client::builder("http://127.0.0.1:1", "sk_secret");
+    let client = builder.clone().build().unwrap();
+    assert!(!format!("{builder:?} {client:?}").contains("sk_secret"));
+}

@@ -5,14 +5,21 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::harness::{Annals, KEY, until};
+use crate::harness::{Annals, KEY, built, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_records_what_it_does() {
     let annals = Annals::start();
     let folder = TempDir::new().unwrap();
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples/todo");
+    let how = [
+        "--package",
+        "annals-client",
+        "--features",
+        "tower",
+        "--example",
+        "todo",
+    ];
+    let program = built("examples/todo", &how);
     let mut child = Command::new(program)
         .env("ANNALS_URL", annals.url())
         .env("ANNALS_KEY", KEY)
@@ -20,7 +27,7 @@ async fn the_example_records_what_it_does() {
         .env("TODO_DATABASE", folder.path().join("todo.sqlite"))
         .stdout(Stdio::piped())
         .spawn()
-        .expect("cargo test builds the examples");
+        .unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.as_mut().unwrap())
         .read_line(&mut url)

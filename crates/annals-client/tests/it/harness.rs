@@ -12,29 +12,32 @@ use tempfile::TempDir;
 
 pub(crate) const KEY: &str = "sk_client_test_0123456789abcdef";
 
-/// The binary `annals` beside this test, built if it is not there.
+/// The binary `annals`: what `ANNALS_BIN` names, else the one beside this test.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        if let Some(given) = std::env::var_os("ANNALS_BIN") {
-            return given.into();
-        }
-        let profile = std::env::current_exe().unwrap();
-        let path = profile.ancestors().nth(2).unwrap().join("annals");
-        if !path.exists() {
-            let mut build = Command::new(env!("CARGO"));
-            build.args([
-                "build",
-                "--locked",
-                "--package",
-                "annals-cli",
-                "--manifest-path",
-            ]);
-            build.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml"));
-            assert!(build.status().unwrap().success());
-        }
-        path
+        let given = std::env::var_os("ANNALS_BIN");
+        given.map_or_else(
+            || built("annals", &["--package", "annals-cli"]),
+            PathBuf::from,
+        )
     })
+}
+
+/// A program of this workspace, built if it is not there.
+pub(crate) fn built(name: &str, how: &[&str]) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join(name);
+    if !path.exists() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+        let mut build = Command::new(env!("CARGO"));
+        build
+            .args(["build", "--locked", "--manifest-path"])
+            .arg(manifest)
+            .args(how);
+        assert!(build.status().unwrap().success());
+    }
+    path
 }
 
 /// A server on a directory that outlives it.

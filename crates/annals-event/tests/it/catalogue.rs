@@ -200,7 +200,7 @@ fn members_are_plain_and_each_stands_once() {
             assert_eq!(matches!(member.kind, MemberKind::Word(_)), words > 0);
             assert_ne!(words, 1, "{} {member:?}", entry.action);
         }
-        assert!(entry.related().all(|kind| is_name(kind)));
+        assert!(entry.related().all(is_name));
         let changes = entry.change != Change::None;
         assert!(
             entry.extension || (entry.changed().count() > 0) == changes,

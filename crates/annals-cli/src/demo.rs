@@ -215,7 +215,8 @@ fn tell(
         )?;
     }
     let total = u64::try_from(month.len()).ok();
-    let mut shown = progress.then(|| Progress::new("A month of events is being recorded:", total));
+    let mut shown = progress
+        .then(|| Progress::new("A month of events is being recorded:", total).in_lines_too());
     for (n, story) in (1..).zip(month) {
         clock.set(Timestamp::clamped(story.happening.at.as_micros() + 180_000));
         client.post(

@@ -1,39 +1,71 @@
-//! A line that says how far long work has come, on standard error, only where a person looks.
+//! A line that says how far long work has come, on standard error: one that changes where a person
+//! looks; elsewhere none, or a new one now and then.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// How often the line changes.
 const EVERY: Duration = Duration::from_millis(200);
+/// How often there is a new one.
+const EVERY_LINE: Duration = Duration::from_secs(5);
+
+/// How it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// In one line that changes.
+    Changing,
+    /// In line after line.
+    Lines,
+    No,
+}
 
 /// Long work that counts up.
 pub(crate) struct Progress {
     what: &'static str,
     total: Option<u64>,
-    shown: bool,
+    shown: Shown,
     started: Instant,
-    last: Instant,
+    /// When it was shown last; nothing if not yet.
+    last: Option<Instant>,
 }
 
 impl Progress {
-    /// Begins; `total` is how far it will go, if that is known.
+    /// Begins; `total` is how far it will go, if that is known. Shown on a terminal only.
     pub(crate) fn new(what: &'static str, total: Option<u64>) -> Progress {
-        let now = Instant::now();
+        let is_terminal = io::stderr().is_terminal();
         Progress {
             what,
             total,
-            shown: io::stderr().is_terminal(),
-            started: now,
-            last: now,
+            shown: if is_terminal {
+                Shown::Changing
+            } else {
+                Shown::No
+            },
+            started: Instant::now(),
+            last: None,
         }
+    }
+
+    /// The same for what is waited for in any case: in a container's log there is a line every few
+    /// seconds.
+    pub(crate) fn in_lines_too(mut self) -> Progress {
+        if self.shown == Shown::No {
+            self.shown = Shown::Lines;
+        }
+        self
     }
 
     /// So far. Bytes are shown as such where `unit` is `"bytes"`.
     pub(crate) fn at(&mut self, done: u64, unit: &str) {
-        if !self.shown || self.last.elapsed() < EVERY {
+        let every = match self.shown {
+            Shown::Changing => EVERY,
+            Shown::Lines => EVERY_LINE,
+            Shown::No => return,
+        };
+        if self.last.is_some_and(|last| last.elapsed() < every) {
             return;
         }
-        self.last = Instant::now();
+        self.last = Some(Instant::now());
         let amount = |n: u64| {
             if unit == "bytes" {
                 bytes(n)
@@ -54,15 +86,18 @@ impl Progress {
         } else {
             format!("{text}, {rate:.0}/s")
         };
-        let _ = write!(io::stderr(), "\r\x1b[K{text}");
+        let _ = match self.shown {
+            Shown::Lines => writeln!(io::stderr(), "{text}"),
+            _ => write!(io::stderr(), "\r\x1b[K{text}"),
+        };
     }
 
     /// Takes the line away.
     pub(crate) fn done(&mut self) {
-        if self.shown {
+        if self.shown == Shown::Changing {
             let _ = write!(io::stderr(), "\r\x1b[K");
-            self.shown = false;
         }
+        self.shown = Shown::No;
     }
 }
 

@@ -2,7 +2,7 @@ mod batch;
 mod puncture;
 mod seed;
 
-pub use batch::{Entries, Recorded, SaltRun, event_salts, write_entries};
+pub use batch::{Recorded, SaltRun, entry_leaves, event_salts};
 pub use puncture::{SeedNode, SeedNodes};
 pub use seed::{Salt, SaltWalk, Seed, TILE, event_salt, section_salt};
 
@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::json::write_string;
-use crate::record::{Draft, Section};
+use crate::record::{Draft, Head, Section, TargetHead};
 use crate::row::Row;
 use crate::time::Timestamp;
 
@@ -57,40 +57,48 @@ pub fn section_commitments<'a>(
 
 /// Appends the entry: the exact line, without line feed, that the log hashes.
 ///
-/// Members stand in canonical order, so the text is the canonical JSON of itself. For many events [`write_entries`] is faster.
+/// Members stand in canonical order, so the text is the canonical JSON of itself. The leaves of many events are had faster from [`entry_leaves`].
 pub fn write_entry(out: &mut String, place: &Place<'_>, draft: &Draft, event_salt: &Salt) {
-    write_line(out, place, draft, section_commitments(draft, event_salt));
+    let commitments = section_commitments(draft, event_salt);
+    let skeleton = &draft.skeleton;
+    write_line(
+        out,
+        place,
+        &skeleton.head(),
+        skeleton.target_heads(),
+        commitments,
+    );
 }
 
-fn write_line(
+fn write_line<'a>(
     out: &mut String,
     place: &Place<'_>,
-    draft: &Draft,
+    s: &Head<'_>,
+    targets: impl Iterator<Item = TargetHead<'a>>,
     commitments: impl Iterator<Item = Option<Commitment>>,
 ) {
-    let s = &draft.skeleton;
     out.push_str("{\"action\":");
-    write_string(out, &s.action);
+    write_string(out, s.action);
     out.push_str(",\"actor\":{");
-    if let Some(id) = &s.actor.id {
+    if let Some(id) = s.actor.id {
         out.push_str("\"id\":");
         write_string(out, id);
         out.push(',');
     }
-    if let Some(role) = &s.actor.role {
+    if let Some(role) = s.role {
         out.push_str("\"role\":");
         write_string(out, role);
         out.push(',');
     }
     out.push_str("\"type\":");
-    write_string(out, &s.actor.kind);
+    write_string(out, s.actor.kind);
     out.push('}');
-    if let Some(reason) = &s.failure {
+    if let Some(reason) = s.failure {
         out.push_str(",\"failure\":");
         write_string(out, reason);
     }
     out.push_str(",\"id\":");
-    write_string(out, &s.id);
+    write_string(out, s.id);
     out.push_str(",\"log\":");
     write_string(out, place.log);
     out.push_str(",\"occurred_at\":\"");
@@ -116,15 +124,15 @@ fn write_line(
         }
     }
     out.push_str("],\"targets\":[");
-    for (n, target) in s.targets.iter().enumerate() {
+    for (n, target) in targets.enumerate() {
         out.push_str(if n > 0 { ",{" } else { "{" });
-        if let Some(id) = &target.id {
+        if let Some(id) = target.id {
             out.push_str("\"id\":");
             write_string(out, id);
             out.push(',');
         }
         out.push_str("\"type\":");
-        write_string(out, &target.kind);
+        write_string(out, target.kind);
         out.push('}');
     }
     out.push_str("],\"v\":1}");

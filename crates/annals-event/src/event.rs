@@ -1,6 +1,7 @@
-mod read;
+mod borrowed;
 mod walk;
 
+pub(crate) use borrowed::{CONTEXT, EventRef, EventSeed, PartyRef};
 pub(crate) use walk::too_deep;
 
 use crate::json::{Json, JsonErrorKind, Number, Object};
@@ -143,7 +144,7 @@ impl Event {
             return Err(too_large(text.len(), limits::EVENT_BYTES).into());
         }
         // The straight way says only that something is wrong; the second reading says what and where.
-        read::event(text).map_or_else(
+        borrowed::event(text).map_or_else(
             || {
                 let json = Json::parse(text).map_err(|error| {
                     let (code, rule) = match error.kind {

@@ -1,11 +1,12 @@
+mod free;
 mod parse;
 mod write;
 
 use std::cmp::Ordering;
 
-pub(crate) use parse::ObjectSeed;
+pub(crate) use free::{Free, FreeSeed, TextSeed};
 pub use parse::{JsonError, JsonErrorKind};
-pub(crate) use write::{write_object, write_string};
+pub(crate) use write::write_string;
 
 /// A JSON value as Annals keeps it: no duplicate keys, no NUL, no number that two readers could read differently.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,9 +27,9 @@ pub use catalogue::{
 };
 pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
 pub use entry::{
-    Commitment, Entries, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
-    commitment, entry_line, event_salt, event_salts, section_commitments, section_salt,
-    write_entries, write_entry,
+    Commitment, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
+    commitment, entry_leaves, entry_line, event_salt, event_salts, section_commitments,
+    section_salt, write_entry,
 };
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
 pub use export::{export_json, export_line};
@@ -37,8 +37,8 @@ pub use json::{Json, JsonError, JsonErrorKind, Number, Object};
 pub use problem::{EventError, Problem, ProblemCode};
 pub use query::{Field, Filter, Query, QueryError, Term, When};
 pub use record::{
-    ActorRef, DecodeError, Draft, Rules, Section, Skeleton, TargetRef, UNSPECIFIED, contains_email,
-    is_event_id, is_name,
+    ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,
+    UNSPECIFIED, contains_email, is_event_id, is_name,
 };
 pub use row::{Row, TargetView};
 pub use schema::{

@@ -1,7 +1,10 @@
 mod code;
+mod drafts;
 mod prepare;
+mod split;
 
 pub use code::DecodeError;
+pub use drafts::{Drafts, Straight};
 
 use crate::catalogue::Catalogue;
 use crate::entry::Commitment;
@@ -74,6 +77,42 @@ pub struct Draft {
     pub given_id: bool,
 }
 
+/// A draft where it lies, among the bytes that [`Draft::encode`] wrote.
+#[derive(Clone, Copy, Debug)]
+pub struct DraftRef<'a> {
+    pub(crate) head: Head<'a>,
+    given_id: bool,
+    targets: usize,
+    /// The bytes from the targets on, and from the sections on.
+    rest: [&'a [u8]; 2],
+}
+
+/// A skeleton without its targets, whose texts lie elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) actor: TargetHead<'a>,
+    pub(crate) role: Option<&'a str>,
+    pub(crate) failure: Option<&'a str>,
+}
+
+/// A target, or an actor, without attributes, whose texts lie elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TargetHead<'a> {
+    pub(crate) id: Option<&'a str>,
+    pub(crate) kind: &'a str,
+}
+
+/// A section whose text lies elsewhere, as UTF-8.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SectionRef<'a> {
+    Empty,
+    Value(&'a [u8]),
+    Withheld(&'a Commitment),
+}
+
 /// What an installation accepts and how it splits it.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
@@ -136,19 +175,72 @@ impl Section {
     }
 }
 
+impl Skeleton {
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head {
+            id: &self.id,
+            action: &self.action,
+            occurred_at: self.occurred_at,
+            actor: TargetHead {
+                id: self.actor.id.as_deref(),
+                kind: &self.actor.kind,
+            },
+            role: self.actor.role.as_deref(),
+            failure: self.failure.as_deref(),
+        }
+    }
+
+    pub(crate) fn target_heads(&self) -> impl ExactSizeIterator<Item = TargetHead<'_>> + Clone {
+        self.targets.iter().map(|target| TargetHead {
+            id: target.id.as_deref(),
+            kind: &target.kind,
+        })
+    }
+}
+
+impl DraftRef<'_> {
+    /// When, by the producer's clock.
+    pub fn occurred_at(&self) -> Timestamp {
+        self.head.occurred_at
+    }
+}
+
+/// Bytes that an event takes as recorded: the texts of the skeleton and of the sections.
+fn size<'a>(
+    head: &Head<'_>,
+    targets: impl Iterator<Item = TargetHead<'a>>,
+    sections: impl Iterator<Item = SectionRef<'a>>,
+) -> usize {
+    let length = |text: Option<&str>| text.map_or(0, str::len);
+    let targets: usize = targets
+        .map(|target| length(target.id) + target.kind.len())
+        .sum();
+    let actor = length(head.actor.id) + head.actor.kind.len() + length(head.role);
+    let sections: usize = sections
+        .map(|section| match section {
+            SectionRef::Value(text) => text.len(),
+            SectionRef::Empty | SectionRef::Withheld(_) => 0,
+        })
+        .sum();
+    head.id.len() + head.action.len() + length(head.failure) + actor + targets + sections
+}
+
 impl Draft {
     /// Bytes that the event takes as recorded: the texts of the skeleton and of the sections.
     pub fn size(&self) -> usize {
-        let s = &self.skeleton;
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let targets: usize = s.targets.iter().map(|t| length(&t.id) + t.kind.len()).sum();
-        let actor = length(&s.actor.id) + s.actor.kind.len() + length(&s.actor.role);
-        let sections: usize = self
-            .sections
-            .iter()
-            .map(|section| section.text().map_or(0, str::len))
-            .sum();
-        s.id.len() + s.action.len() + length(&s.failure) + actor + targets + sections
+        size(
+            &self.skeleton.head(),
+            self.skeleton.target_heads(),
+            self.section_refs(),
+        )
+    }
+
+    pub(crate) fn section_refs(&self) -> impl ExactSizeIterator<Item = SectionRef<'_>> + Clone {
+        self.sections.iter().map(|section| match section {
+            Section::Empty => SectionRef::Empty,
+            Section::Value(text) => SectionRef::Value(text.as_bytes()),
+            Section::Withheld(commitment) => SectionRef::Withheld(commitment),
+        })
     }
 
     /// Whether the other draft is the same event, sent again. What was erased counts as equal.
@@ -164,6 +256,21 @@ impl Draft {
                     (mine, theirs) => mine == theirs,
                 })
     }
+}
+
+/// The prefix of the events that Annals writes itself.
+const OWN_PREFIX: &str = "audit_log.";
+
+/// Whether an action looks like one of ours: without regard to case, as searches compare.
+fn has_own_prefix(action: &str) -> bool {
+    action
+        .get(..OWN_PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX))
+}
+
+/// Whether an event claims a time that no clock which is nearly right can show.
+fn is_too_far_ahead(occurred_at: Timestamp, now: Timestamp) -> bool {
+    occurred_at.as_micros().saturating_sub(now.as_micros()) > limits::AHEAD_MICROS
 }
 
 /// Whether a text is a plain name, as actions, types, roles and reasons are: 1 to 128 of `A–Z a–z 0–9 _ . : / -`.

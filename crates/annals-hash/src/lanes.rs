@@ -55,27 +55,26 @@ pub(crate) fn hash(blocks: &[[u8; BLOCK]], ends: &[usize], hashes: &mut [Hash]) 
             end: *end,
         })
     });
-    let mut lanes: [Option<Lane>; LANES] = [None; LANES];
+    let mut lanes: [Option<Lane>; LANES] = std::array::from_fn(|_| waiting.next());
+    let mut busy = lanes.iter().flatten().count();
     let mut state = START.map(|word| [word; LANES]);
     let mut words = [[0; LANES]; 16];
-    for lane in &mut lanes {
-        *lane = waiting.next();
-    }
     // With fewer messages than this the rest is faster one by one.
-    while lanes.iter().flatten().count() > 2 {
-        for (n, lane) in lanes.iter_mut().enumerate() {
+    while busy > 2 {
+        // An idle lane goes over its last block again; nobody asks what comes of it.
+        for (n, lane) in lanes.iter().enumerate() {
             if let Some(lane) = lane {
                 load(&mut words, n, &blocks[lane.next]);
-                lane.next += 1;
             }
         }
         compress(&mut state, &words);
         for (n, place) in lanes.iter_mut().enumerate() {
-            if let Some(lane) = place
-                && lane.next == lane.end
-            {
-                hashes[lane.message] = bytes(state.map(|row| row[n]));
+            let Some(lane) = place else { continue };
+            lane.next += 1;
+            if lane.next == lane.end {
+                hashes[lane.message] = bytes(column(&state, n));
                 *place = waiting.next();
+                busy -= usize::from(place.is_none());
                 for (row, word) in state.iter_mut().zip(START) {
                     row[n] = word;
                 }
@@ -84,15 +83,30 @@ pub(crate) fn hash(blocks: &[[u8; BLOCK]], ends: &[usize], hashes: &mut [Hash]) 
     }
     for (n, lane) in lanes.iter().enumerate() {
         if let Some(lane) = lane {
-            hashes[lane.message] = finish(state.map(|row| row[n]), &blocks[lane.next..lane.end]);
+            hashes[lane.message] = finish(column(&state, n), &blocks[lane.next..lane.end]);
         }
     }
 }
 
+/// Spreads a block over one column, as it lies; [`compress`] turns the bytes round.
 fn load(words: &mut [Row; 16], lane: usize, block: &[u8; BLOCK]) {
-    for (row, word) in words.iter_mut().zip(block.as_chunks::<4>().0) {
-        row[lane] = u32::from_be_bytes(*word);
+    for i in 0..16 {
+        let word = [
+            block[4 * i],
+            block[4 * i + 1],
+            block[4 * i + 2],
+            block[4 * i + 3],
+        ];
+        words[i][lane] = u32::from_le_bytes(word);
     }
+}
+
+fn column(state: &[Row; 8], lane: usize) -> [u32; 8] {
+    let mut column = [0; 8];
+    for k in 0..8 {
+        column[k] = state[k][lane];
+    }
+    column
 }
 
 // One step for all lanes. Plain loops over plain arrays, because the compiler turns just these into single instructions.
@@ -126,13 +140,16 @@ fn add(a: Row, b: Row) -> Row {
 
 /// One block of every lane (FIPS 180-4, 6.2.2).
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl"))]
-fn compress(state: &mut [Row; 8], block: &[Row; 16]) {
-    let mut w = *block;
+fn compress(state: &mut [Row; 8], words: &[Row; 16]) {
+    let mut w = *words;
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
     // Written out, the sixteen steps have fixed names for fixed registers.
     macro_rules! step {
         ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident $i:literal $round:ident) => {
-            if $round > 0 {
+            if $round == 0 {
+                // Here and not in a loop over all rows, which the compiler would turn into a slow one over columns.
+                w[$i] = each(w[$i], u32::swap_bytes);
+            } else {
                 let s0 = each(w[($i + 1) % 16], |x| {
                     x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
                 });
@@ -173,9 +190,17 @@ fn compress(state: &mut [Row; 8], block: &[Row; 16]) {
         step!(c d e f g h a b 14 round);
         step!(b c d e f g h a 15 round);
     }
-    for (row, change) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-        *row = add(*row, change);
-    }
+    let before = *state;
+    *state = [
+        add(before[0], a),
+        add(before[1], b),
+        add(before[2], c),
+        add(before[3], d),
+        add(before[4], e),
+        add(before[5], f),
+        add(before[6], g),
+        add(before[7], h),
+    ];
 }
 
 #[cfg(test)]

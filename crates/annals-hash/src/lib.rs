@@ -25,11 +25,18 @@ const START: [u32; 8] = [
     0x5be0_cd19,
 ];
 
+/// What follows a message: a bit that is set, then none.
+const END: [u8; BLOCK] = {
+    let mut end = [0; BLOCK];
+    end[0] = 0x80;
+    end
+};
+
 /// Messages that are hashed together. It may be used again after [`Batch::hash_into`].
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// The messages, each padded to whole blocks, one behind the other.
-    blocks: Vec<[u8; BLOCK]>,
+    padded: Vec<u8>,
     /// For each message the number of blocks up to its end.
     ends: Vec<usize>,
 }
@@ -51,23 +58,20 @@ impl Batch {
     }
 
     /// Adds the message that these parts make, joined.
+    // Inlined, so that parts of a known length are copied without a loop.
+    #[inline]
     pub fn push(&mut self, parts: &[&[u8]]) {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let first = self.blocks.len();
-        // One byte for the end mark and eight for the length.
-        self.blocks
-            .resize(first + (length + 9).div_ceil(BLOCK), [0; BLOCK]);
-        let padded = self.blocks[first..].as_flattened_mut();
-        let mut rest = &mut *padded;
+        let begin = self.padded.len();
         for part in parts {
-            let (place, behind) = rest.split_at_mut(part.len());
-            place.copy_from_slice(part);
-            rest = behind;
+            self.padded.extend_from_slice(part);
         }
-        rest[0] = 0x80;
-        let bits = rest.len() - 8;
-        rest[bits..].copy_from_slice(&(length as u64 * 8).to_be_bytes());
-        self.ends.push(self.blocks.len());
+        let length = self.padded.len() - begin;
+        // The end mark, zeros, and eight bytes of length up to a whole block (FIPS 180-4, 5.1.1).
+        let padding = BLOCK - (length + 8) % BLOCK;
+        self.padded.extend_from_slice(&END[..padding]);
+        self.padded
+            .extend_from_slice(&(length as u64 * 8).to_be_bytes());
+        self.ends.push(self.padded.len() / BLOCK);
     }
 
     /// Appends the hashes of the messages in their order to `out` and empties the batch.
@@ -75,16 +79,17 @@ impl Batch {
         let first = out.len();
         out.resize(first + self.ends.len(), [0; 32]);
         let hashes = &mut out[first..];
+        let blocks = self.padded.as_chunks().0;
         if lanes::available() && self.ends.len() > 1 {
-            lanes::hash(&self.blocks, &self.ends, hashes);
+            lanes::hash(blocks, &self.ends, hashes);
         } else {
             let mut begin = 0;
             for (end, hash) in self.ends.iter().zip(hashes) {
-                *hash = finish(START, &self.blocks[begin..*end]);
+                *hash = finish(START, &blocks[begin..*end]);
                 begin = *end;
             }
         }
-        self.blocks.clear();
+        self.padded.clear();
         self.ends.clear();
     }
 

@@ -42,6 +42,99 @@ pub enum CompactRangeError {
     Encoding,
 }
 
+/// Appends leaves to many ranges at once, and shows `completed` every inner node that this completes,
+/// with the number of its range.
+///
+/// The nodes of one level do not depend on each other, so a level of all ranges is hashed side by
+/// side. They are shown level by level from the bottom; those of one range and level from the left.
+pub fn grow_all(
+    ranges: &mut [(&mut CompactRange, &[Hash])],
+    completed: &mut impl FnMut(usize, NodeId, Hash),
+) {
+    let mut hashes: Vec<Hash> = Vec::new();
+    let mut runs: Vec<Run> = Vec::with_capacity(ranges.len());
+    for (range, (compact, leaves)) in ranges.iter_mut().enumerate() {
+        hashes.extend_from_slice(leaves);
+        runs.push(Run {
+            range,
+            first: compact.end,
+            count: leaves.len(),
+            left_over: Vec::new(),
+        });
+        compact.end += leaves.len() as u64;
+    }
+    let mut batch = Batch::new();
+    let mut level = 0u8;
+    while !runs.is_empty() {
+        let mut rest = hashes.as_slice();
+        runs.retain_mut(|run| {
+            let (nodes, behind) = rest.split_at(run.count);
+            rest = behind;
+            run.pair(ranges[run.range].0, level, nodes, &mut batch)
+        });
+        level += 1;
+        hashes.clear();
+        batch.hash_into(&mut hashes);
+        let mut shown = hashes.iter();
+        for run in &runs {
+            for (index, hash) in (run.first..).zip(shown.by_ref().take(run.count)) {
+                completed(run.range, NodeId { level, index }, *hash);
+            }
+        }
+    }
+}
+
+/// What is new of a range on one level: `count` nodes from the one with the index `first` on.
+struct Run {
+    range: usize,
+    first: u64,
+    count: usize,
+    /// The node that has no sibling yet, of each level below that has one, from the bottom.
+    left_over: Vec<Hash>,
+}
+
+impl Run {
+    /// Goes one level up: gives the nodes in pairs to `batch`. `false` if that makes no node, and the
+    /// range is as it is to be.
+    fn pair(
+        &mut self,
+        range: &mut CompactRange,
+        level: u8,
+        nodes: &[Hash],
+        batch: &mut Batch,
+    ) -> bool {
+        let before = batch.len();
+        let mut nodes = nodes;
+        if let ([first, others @ ..], 1) = (nodes, self.first % 2) {
+            nodes = others;
+            // Its sibling to the left is the last hash that is kept, because a range is covered by the
+            // fewest nodes; unless the range begins between the two.
+            let inside = (self.first - 1) << level >= range.begin;
+            match range.hashes.pop_if(|_| inside) {
+                Some(sibling) => {
+                    batch.push(&[&[0x01], &sibling, first]);
+                    self.first -= 1;
+                }
+                None => {
+                    range.hashes.push(*first);
+                    self.first += 1;
+                }
+            }
+        }
+        let pairs = nodes.chunks_exact(2);
+        self.left_over.extend(pairs.remainder());
+        for pair in pairs {
+            batch.push(&[&[0x01], &pair[0], &pair[1]]);
+        }
+        self.first /= 2;
+        self.count = batch.len() - before;
+        if self.count == 0 {
+            range.hashes.extend(self.left_over.drain(..).rev());
+        }
+        self.count > 0
+    }
+}
+
 impl CompactRange {
     /// The empty range at `begin`.
     pub fn new(begin: u64) -> CompactRange {
@@ -111,43 +204,11 @@ impl CompactRange {
     }
 
     /// Appends leaves as [`CompactRange::push_leaf`] does one by one, and shows `completed` the same
-    /// nodes in the same order. What lies inside the run is hashed level by level, side by side.
+    /// nodes, level by level; see [`grow_all`].
     pub fn push_leaves(&mut self, leaves: &[Hash], completed: &mut impl FnMut(NodeId, Hash)) {
-        let run = cover(self.end, self.end + leaves.len() as u64);
-        // Of every level the index of the first node inside the run, and the hashes from there on.
-        let mut levels = vec![(self.end, leaves.to_vec())];
-        let mut level = 0u8;
-        let mut shown = Vec::with_capacity(leaves.len());
-        let mut batch = Batch::new();
-        while let Some((first, hashes)) = levels.last() {
-            // A right child at the start has its sibling outside.
-            let skip = first % 2;
-            for pair in hashes
-                .get(usize::from(skip == 1)..)
-                .unwrap_or_default()
-                .chunks_exact(2)
-            {
-                batch.push(&[&[0x01], &pair[0], &pair[1]]);
-            }
-            if batch.is_empty() {
-                break;
-            }
-            let (first, hashes) = ((first + skip) / 2, batch.hash());
-            level += 1;
-            let ids = (first..).map(|index| NodeId { level, index });
-            shown.extend(ids.zip(hashes.iter().copied()));
-            levels.push((first, hashes));
-        }
-        for id in run {
-            let (first, hashes) = &levels[usize::from(id.level)];
-            let place = usize::try_from(id.index - first);
-            let Some(hash) = place.ok().and_then(|place| hashes.get(place).copied()) else {
-                break;
-            };
-            self.push(id, hash, &mut |id, hash| shown.push((id, hash)));
-        }
-        shown.sort_unstable_by_key(|(id, _)| (id.end(), id.level));
-        shown.into_iter().for_each(|(id, hash)| completed(id, hash));
+        grow_all(&mut [(self, leaves)], &mut |_, id, hash| {
+            completed(id, hash);
+        });
     }
 
     /// Joins `next`, which must begin where this range ends. `completed` is shown every node that

@@ -32,7 +32,7 @@ mod proof;
 mod range;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use compact::{CompactRange, CompactRangeError};
+pub use compact::{CompactRange, CompactRangeError, grow_all};
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
 pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use node::{NodeId, Subtree, cover};

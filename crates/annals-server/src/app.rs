@@ -8,7 +8,7 @@ use std::time::Duration;
 use annals_event::{Catalogue, Timestamp};
 use annals_store::{Log, Organization, Store, StoreError};
 use axum::body::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use crate::audit::Reads;
 use crate::config::Config;
@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::limit::Buckets;
 use crate::metrics::{Gauge, Metrics};
 use crate::places::Places;
+use crate::room::Room;
 
 /// The state of a running server. Cheap to clone.
 #[derive(Clone)]
@@ -41,8 +42,8 @@ pub(crate) struct Inner {
     pub(crate) tails: Places,
     /// Set when the server stops, for what would go on for long.
     pub(crate) stopping: AtomicBool,
-    /// Room for the bodies of batches, in KiB.
-    bodies: Semaphore,
+    /// Room for the bodies of batches.
+    pub(crate) bodies: Room,
     /// Places for searches, for the same reason.
     pub(crate) searches: Semaphore,
     /// The description of the API, as JSON text.
@@ -51,10 +52,6 @@ pub(crate) struct Inner {
     pub(crate) docs: Bytes,
 }
 
-/// Memory for the bodies of batches that are read and recorded at once; further ones wait.
-const BODIES_KIB: usize = 128 * 1024;
-/// How long a batch waits for room.
-const ROOM: Duration = Duration::from_secs(5);
 /// Live tails at once.
 const TAILS: usize = 256;
 /// Live tails of one workspace at once.
@@ -87,7 +84,7 @@ impl App {
             downloads: Places::new(config.limits.downloads, config.limits.downloads.div_ceil(2)),
             tails: Places::new(TAILS, TAILS_EACH),
             stopping: AtomicBool::new(false),
-            bodies: Semaphore::new(BODIES_KIB),
+            bodies: Room::default(),
             searches: Semaphore::new(SEARCHES),
             store,
             config,
@@ -130,21 +127,6 @@ impl App {
             .await
             .map_err(ApiError::internal)?;
         result.map_err(ApiError::from)
-    }
-
-    /// Room for a body of so many bytes, held while it is read and recorded.
-    ///
-    /// # Errors
-    /// [`ApiError::Busy`] where none comes free.
-    pub(crate) async fn room(&self, bytes: usize) -> Result<SemaphorePermit<'_>, ApiError> {
-        let kib = bytes.div_ceil(1024).clamp(1, BODIES_KIB);
-        let room = self
-            .bodies
-            .acquire_many(u32::try_from(kib).unwrap_or(u32::MAX));
-        match tokio::time::timeout(ROOM, room).await {
-            Ok(room) => room.map_err(ApiError::internal),
-            Err(_) => Err(ApiError::Busy),
-        }
     }
 
     /// Numbers that are read off when they are asked for.

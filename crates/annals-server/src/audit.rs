@@ -97,6 +97,25 @@ impl Act {
     }
 }
 
+/// Records that a file of a workspace's log is handed out, before its first byte goes: in which format,
+/// and what narrows it down.
+pub(crate) async fn exported(
+    app: &App,
+    act: &Act,
+    log: &Log,
+    format: &str,
+    of: Option<(&str, String)>,
+) -> Result<(), ApiError> {
+    let mut event = act
+        .event(app, "audit_log.exported")
+        .target("audit_log", log.id(), None)
+        .with("format", format);
+    if let Some((name, value)) = of {
+        event = event.with(name, value);
+    }
+    record(app, log, event.draft()?).await
+}
+
 /// An event of our own in the making.
 #[derive(Debug)]
 pub(crate) struct Own {
@@ -202,7 +221,7 @@ pub(crate) async fn record(app: &App, log: &Log, draft: Draft) -> Result<(), Api
 
 fn append(draft: Draft) -> Append {
     Append {
-        drafts: vec![draft],
+        drafts: draft.into(),
         recorded_by: RECORDED_BY.to_owned(),
         idempotency: None,
         internal: true,

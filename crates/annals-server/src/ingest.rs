@@ -1,21 +1,195 @@
 //! From the bytes of a request to events that are ready to be recorded.
 //!
-//! This is the hot path: the envelope is read without looking into the event, the event is parsed
-//! once from the bytes as they lie, and only a request that is wrong is read a second time, to name
-//! the member.
+//! This is the hot path, so there are two ways. The straight one reads a text once, envelope and event
+//! together, into the bytes that the journal keeps; it takes what is in order. The thorough one reads
+//! the envelope without looking into the event, and then the event; it takes what is merely unusual,
+//! has a schema to obey, or is wrong, and says what.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use annals_event::{Draft, Event, EventError, Rules, limits};
+use annals_event::{Draft, Drafts, Event, EventError, Rules, Straight, limits};
 use annals_store::Idempotency;
 use axum::http::HeaderMap;
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::{fields, ids};
+
+/// Reads `{"organization_id", "event"}` the straight way: the workspace, and the event is appended to
+/// the drafts. `None` if it has to be read the thorough way; then nothing was appended.
+pub(crate) fn straight<'a>(app: &App, text: &'a [u8], drafts: &mut Drafts) -> Option<Cow<'a, str>> {
+    if text.len() > limits::EVENT_BYTES {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    with_reader(app, drafts, |reader| {
+        read_envelope(text, reader, Holds::Event)
+    })
+}
+
+/// As [`straight`], for each of these lines.
+pub(crate) fn straight_lines<'a>(
+    app: &App,
+    lines: impl Iterator<Item = &'a [u8]>,
+    drafts: &mut Drafts,
+) -> Vec<(&'a [u8], Option<Cow<'a, str>>)> {
+    with_reader(app, drafts, |reader| {
+        lines
+            .map(|line| {
+                let text = std::str::from_utf8(line).ok();
+                let text = text.filter(|text| text.len() <= limits::EVENT_BYTES);
+                (
+                    line,
+                    text.and_then(|text| read_envelope(text, reader, Holds::Event)),
+                )
+            })
+            .collect()
+    })
+}
+
+/// As [`straight`], for `{"organization_id", "events": […]}`, of which all or nothing is read.
+pub(crate) fn straight_list<'a>(app: &App, text: &'a [u8]) -> Option<(Cow<'a, str>, Drafts)> {
+    let text = std::str::from_utf8(text).ok()?;
+    // The journal's form is hardly ever larger than the text.
+    let mut drafts = Drafts::with_capacity(limits::BATCH_EVENTS, text.len());
+    let organization = with_reader(app, &mut drafts, |reader| {
+        read_envelope(text, reader, Holds::Events)
+    })?;
+    Some((organization, drafts))
+}
+
+fn with_reader<T>(app: &App, drafts: &mut Drafts, read: impl FnOnce(&mut Straight<'_>) -> T) -> T {
+    let now = app.now();
+    let rules = Rules {
+        catalogue: app.catalogue(),
+        strict: app.config.strict,
+        personal_types: &app.config.personal_types,
+        internal: false,
+    };
+    let new_id = || ids::event_id(now);
+    let has_schema = |action: &str| app.store.has_schema(action);
+    read(&mut drafts.straight(rules, now, &new_id, &has_schema))
+}
+
+fn read_envelope<'a>(
+    text: &'a str,
+    reader: &mut Straight<'_>,
+    holds: Holds,
+) -> Option<Cow<'a, str>> {
+    let mut input = serde_json::Deserializer::from_str(text);
+    let before = reader.drafts().len();
+    let seed = EnvelopeSeed {
+        reader: &mut *reader,
+        holds,
+    };
+    let read = seed
+        .deserialize(&mut input)
+        .and_then(|organization| input.end().map(|()| organization))
+        .ok()
+        .filter(|organization| !organization.is_empty());
+    if read.is_none() {
+        reader.drafts().truncate(before);
+    }
+    read
+}
+
+struct EnvelopeSeed<'r, 's> {
+    reader: &'r mut Straight<'s>,
+    holds: Holds,
+}
+
+/// What stands in an envelope beside the workspace.
+#[derive(Clone, Copy)]
+enum Holds {
+    Event,
+    Events,
+}
+
+impl Holds {
+    fn member(self) -> &'static str {
+        match self {
+            Holds::Event => "event",
+            Holds::Events => "events",
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for EnvelopeSeed<'_, '_> {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Cow<'de, str>, D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for EnvelopeSeed<'_, '_> {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an envelope")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Cow<'de, str>, A::Error> {
+        let (mut organization, mut held) = (None, false);
+        while let Some(member) = map.next_key::<Text<'de>>()? {
+            if member.0 == "organization_id" {
+                let text = map.next_value::<Text<'de>>()?.0;
+                if organization.replace(text).is_some() {
+                    return Err(A::Error::custom("twice"));
+                }
+            } else if member.0 == self.holds.member() {
+                if std::mem::replace(&mut held, true) {
+                    return Err(A::Error::custom("twice"));
+                }
+                match self.holds {
+                    Holds::Event => map.next_value_seed(&mut *self.reader)?,
+                    Holds::Events => map.next_value_seed(ListSeed(self.reader))?,
+                }
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        organization
+            .filter(|_| held)
+            .ok_or_else(|| A::Error::custom("missing"))
+    }
+}
+
+/// A text, left where it lies if nothing in it is escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct ListSeed<'r, 's>(&'r mut Straight<'s>);
+
+impl<'de> DeserializeSeed<'de> for ListSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ListSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(&mut *self.0)?.is_some() {
+            if self.0.drafts().len() > limits::BATCH_EVENTS {
+                return Err(A::Error::custom("too many events"));
+            }
+        }
+        Ok(())
+    }
+}
 
 /// What stands around an event on the wire. Members beside these are ignored: SDKs send some.
 pub(crate) struct Envelope<'a> {
@@ -33,7 +207,7 @@ struct Wire<'a> {
     event: &'a RawValue,
 }
 
-/// Reads `{"organization_id", "event"}`.
+/// Reads `{"organization_id", "event"}` without looking into the event.
 pub(crate) fn envelope(text: &[u8]) -> Result<Envelope<'_>, ApiError> {
     match serde_json::from_slice::<Wire<'_>>(text) {
         Ok(wire) if !wire.organization_id.is_empty() && wire.event.get().starts_with('{') => {
@@ -70,7 +244,7 @@ pub(crate) fn batch(text: &[u8]) -> Result<Batch<'_>, ApiError> {
         _ => return Err(envelope_fault(text, "events")),
     };
     let mut list = serde_json::Deserializer::from_str(wire.events.get());
-    let events = serde::Deserializer::deserialize_seq(&mut list, Events).map_err(|_| too_many())?;
+    let events = list.deserialize_seq(Events).map_err(|_| too_many())?;
     Ok(Batch {
         organization_id: wire.organization_id,
         events,
@@ -87,18 +261,18 @@ pub(crate) fn too_many() -> ApiError {
 
 struct Events;
 
-impl<'de> serde::de::Visitor<'de> for Events {
+impl<'de> Visitor<'de> for Events {
     type Value = Vec<&'de [u8]>;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of events")
     }
 
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         let mut events = Vec::new();
         while let Some(event) = list.next_element::<&'de RawValue>()? {
             if events.len() == limits::BATCH_EVENTS {
-                return Err(serde::de::Error::custom("too many events"));
+                return Err(A::Error::custom("too many events"));
             }
             events.push(event.get().as_bytes());
         }
@@ -109,7 +283,7 @@ impl<'de> serde::de::Visitor<'de> for Events {
 /// Says what is wrong with an envelope. A large one is not read into values for that.
 fn envelope_fault(text: &[u8], member: &str) -> ApiError {
     if text.len() > crate::body::EVENT_BYTES {
-        return match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+        return match serde_json::from_slice::<IgnoredAny>(text) {
             Ok(_) => ApiError::bad(
                 "invalid_request",
                 format!("The body must be an object with organization_id and {member}."),
@@ -151,7 +325,7 @@ pub(crate) fn draft(app: &App, text: &[u8]) -> Result<Draft, EventError> {
     let rules = Rules {
         catalogue: app.catalogue(),
         // An action with a schema is known, though not to the compiled-in catalogue.
-        strict: app.config.strict && app.store.action(&event.action).is_none(),
+        strict: app.config.strict && !app.store.has_schema(&event.action),
         personal_types: &app.config.personal_types,
         internal: false,
     };

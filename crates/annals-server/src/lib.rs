@@ -21,6 +21,7 @@ mod params;
 mod places;
 mod portal;
 mod request;
+mod room;
 mod router;
 mod serve;
 mod server;

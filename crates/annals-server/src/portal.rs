@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use annals_event::{Actor, Context};
 use annals_store::{
-    ControlError, Entitlement, Grant, Log, Organization, RedeemRefusal, Redeemed, Role, Session,
+    ControlError, Entitlement, Grant, Intent, Log, Organization, RedeemRefusal, Redeemed, Role,
+    Session,
 };
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::header::{HOST, LOCATION, ORIGIN, SET_COOKIE, USER_AGENT};
@@ -185,8 +186,21 @@ fn context(guest: &Guest) -> Context {
     }
 }
 
-/// Lets somebody into a workspace's pages, or answers with the page that says why not.
+/// Lets somebody into the pages of a workspace's log, or answers with the page that says why not.
 pub(crate) async fn enter(app: &App, guest: &Guest, organization: &str) -> Result<Visitor, Stop> {
+    let visitor = enter_for_any(app, guest, organization).await?;
+    match visitor.grant.intent {
+        Intent::AuditLogs => Ok(visitor),
+        Intent::LogStreams => Err(viewer::message::streams_only(app, guest)),
+    }
+}
+
+/// Lets somebody into a workspace's pages, whatever the link was for.
+pub(crate) async fn enter_for_any(
+    app: &App,
+    guest: &Guest,
+    organization: &str,
+) -> Result<Visitor, Stop> {
     let handoff = handoff_of(&guest.target);
     let cookie = guest.cookies.session.as_deref();
     let session = cookie.and_then(|cookie| Some((cookie, app.store.session(cookie)?)));
@@ -261,6 +275,7 @@ pub(crate) async fn launch(
             };
             let grant = Grant {
                 organization_id: link.terms.organization_id.clone(),
+                intent: link.terms.intent,
                 role: link.terms.role,
                 user: link.terms.user.clone(),
                 link_id: link.id.clone(),
@@ -352,7 +367,10 @@ fn is_own_form(app: &App, guest: &Guest, session: &Session, token: &str) -> bool
 
 fn arrive(app: &App, guest: &Guest, redeemed: &Redeemed) -> Response {
     let grant = &redeemed.grant;
-    let home = format!("/w/{}/audit-logs", grant.organization_id);
+    let home = match grant.intent {
+        Intent::AuditLogs => format!("/w/{}/audit-logs", grant.organization_id),
+        Intent::LogStreams => format!("/w/{}/audit-logs/streams", grant.organization_id),
+    };
     let path = redeemed.path.as_deref().unwrap_or(&home);
     let target = match &redeemed.handoff {
         Some(token) => {

@@ -4,13 +4,15 @@
 //! one call through the store's door and fills a page struct. The search language, the rows and the
 //! files are the same as the API's.
 
+use annals_store::Intent;
 use askama::Template;
 use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
@@ -40,8 +42,9 @@ pub(crate) use address::encode;
 use pages::{Me, Shell};
 
 /// The routes of the pages, their files and the portal: method, path and handler.
-fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
+fn table() -> [(&'static str, &'static str, MethodRouter<App>); 13] {
     [
+        ("GET", "/", get(start)),
         ("GET", "/assets/{name}", get(assets::serve)),
         ("GET", "/portal/launch", get(portal::launch)),
         ("GET", "/portal/continue", get(portal::resume)),
@@ -77,6 +80,7 @@ fn table() -> [(&'static str, &'static str, MethodRouter<App>); 11] {
             "/w/{organization}/audit-logs/example.csv",
             get(locked::example),
         ),
+        ("GET", "/w/{organization}/audit-logs/streams", get(streams)),
     ]
 }
 
@@ -87,6 +91,35 @@ pub(crate) fn routes() -> Router<App> {
         .fold(Router::new(), |router, (_, path, handler)| {
             router.route(path, handler)
         })
+}
+
+/// The start page, for browsers. Programs are told that there is nothing here, as anywhere else.
+async fn start(State(app): State<App>, guest: Guest, headers: HeaderMap) -> Response {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|types| types.contains("text/html")) {
+        let mut response = message::start(&app, &guest).into_response();
+        response
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("accept"));
+        response
+    } else {
+        ApiError::NoRoute.into_response()
+    }
+}
+
+/// Where links for log streams lead.
+async fn streams(
+    State(app): State<App>,
+    guest: Guest,
+    Path(organization): Path<String>,
+) -> Response {
+    let entered = portal::enter_for_any(&app, &guest, &organization).await;
+    let stop = entered.map_or_else(std::convert::identity, |visitor| {
+        let opens_log = visitor.grant.intent == Intent::AuditLogs;
+        let home = opens_log.then(|| format!("/w/{organization}/audit-logs"));
+        message::streams(&app, &guest, home)
+    });
+    stop.into_response()
 }
 
 /// Methods and paths of these routes, for counters and for the test that asks each who may use it.

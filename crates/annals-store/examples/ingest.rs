@@ -84,7 +84,7 @@ fn load(store: &Store, profile: Profile) {
 fn append(drafts: Vec<Draft>) -> Append {
     let recorded_by = "key_bench".to_owned();
     Append {
-        drafts,
+        drafts: drafts.into_iter().collect(),
         recorded_by,
         idempotency: None,
         internal: false,

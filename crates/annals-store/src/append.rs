@@ -3,14 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use annals_event::{Draft, Timestamp};
+use annals_event::{Drafts, Timestamp};
 use annals_merkle::{Checkpoint, Hash, SigningKey};
 
-/// Events for one log, which commit together or not at all.
+use crate::Log;
+
+/// Events for one log or several, which commit together or not at all.
 #[derive(Clone, Debug)]
 pub struct Append {
     /// The events; 1 to 10,000.
-    pub drafts: Vec<Draft>,
+    pub drafts: Drafts,
     /// Who recorded them: the id of a key, or a name of ours. It stands in every entry.
     pub recorded_by: String,
     /// Makes a repeated request answer as the first one did, even where its events have no ids of
@@ -20,6 +22,15 @@ pub struct Append {
     pub internal: bool,
     /// Whether a [`Receipt`] is wanted.
     pub receipt: bool,
+}
+
+/// Which events of an [`Append`] go into which log.
+#[derive(Clone)]
+pub struct Share {
+    /// The log.
+    pub log: Log,
+    /// The numbers of the events in [`Append::drafts`], in the order in which they are to stand in the log.
+    pub events: Vec<usize>,
 }
 
 /// An idempotency key. The store keeps only salted hashes of both.

@@ -188,7 +188,7 @@ impl Checker {
             let before = self.logs.entry(part.slot).or_default();
             let frontier = before.frontier.clone();
             before
-                .grow(part)
+                .grow(part, None)
                 .map_err(|what| format!("log {}: {what}", part.slot))?;
             match part_rows(&header, part, &frames) {
                 Ok(rows) => {

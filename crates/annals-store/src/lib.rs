@@ -23,6 +23,7 @@ mod options;
 mod pending;
 mod queue;
 mod recent;
+mod record;
 mod search;
 mod sequencer;
 mod shared;
@@ -32,7 +33,7 @@ mod submission;
 mod tree;
 mod writer;
 
-pub use append::{Append, Appended, Idempotency, Item, Receipt};
+pub use append::{Append, Appended, Idempotency, Item, Receipt, Share};
 pub use check::{CheckProblem, CheckProgress, CheckReport, check};
 pub use control::{
     Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement,

@@ -3,26 +3,19 @@
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use annals_event::{Filter, Row, Timestamp};
 use annals_merkle::{Checkpoint, CheckpointError, Hash, Note, VerifyingKey};
 use annals_proof::{ProofWriter, WriteError};
-use tokio::sync::oneshot;
 
 use crate::blocks::Blocks;
-use crate::pending::Make;
-use crate::queue::Refused;
 use crate::recent::read;
 use crate::store::Slot;
-use crate::submission::{Batch, Reply, Submission};
+use crate::submission::Answer;
 use crate::tree::{Salts, Tree};
 use crate::{
-    Append, AppendError, Appended, Found, Order, Pending, Rows, Search, Store, StoreError,
+    Append, AppendError, Appended, Found, Order, Pending, Rows, Search, Share, Store, StoreError,
 };
-
-/// The most events of one append.
-const BATCH_EVENTS: usize = 10_000;
 
 /// One workspace's log, or the installation's own. Cheap to clone.
 #[derive(Clone)]
@@ -64,76 +57,13 @@ impl Log {
         (log.size > 0).then(|| Timestamp::clamped(log.recorded_at))
     }
 
-    /// Records events. The answer comes when they are on stable storage and visible to readers.
-    ///
-    /// An event whose id is in the log already is not recorded again: [`Item::Duplicate`] if it is the
-    /// same event, [`Item::Conflict`] if it is another one. May read from the disk before it returns,
-    /// if an id or a key was seen before.
-    ///
-    /// [`Item::Duplicate`]: crate::Item::Duplicate
-    /// [`Item::Conflict`]: crate::Item::Conflict
-    pub fn append(&self, batch: Append) -> Pending<Appended, AppendError> {
-        let stopped = || AppendError::Stopped;
-        match self.submit(batch) {
-            Ok(Submitted::Known(appended)) => Pending::ready(Ok(appended), stopped),
-            Ok(Submitted::Waiting(receiver)) => Pending::making(receiver, stopped),
-            Err(error) => Pending::ready(Err(error), stopped),
-        }
-    }
-
-    fn submit(&self, append: Append) -> Result<Submitted, AppendError> {
-        let shared = self.store.shared();
-        if append.drafts.is_empty() || append.drafts.len() > BATCH_EVENTS {
-            return Err(AppendError::Size {
-                limit: BATCH_EVENTS,
-            });
-        }
-        if shared.has_stopped() {
-            return Err(AppendError::Stopped);
-        }
-        if shared.full.load(Ordering::SeqCst) && !append.internal {
-            return Err(AppendError::DiskFull);
-        }
-        let Append {
-            drafts,
-            recorded_by,
-            idempotency,
-            internal,
-            receipt,
-        } = append;
-        let blocks = &shared.blocks;
-        let mut batch = Batch::new(
-            blocks,
-            self.slot,
-            self.name.clone(),
-            drafts,
-            &recorded_by,
-            idempotency,
-            receipt,
-        );
-        // Read before looking, so that what commits meanwhile is looked for again by the sequencer.
-        let committed = shared.committed.load(Ordering::SeqCst);
-        batch.check(blocks, committed)?;
-        batch.fold_repeats();
-        if batch.fresh.is_empty() {
-            let receipt = receipt
-                .then(|| shared.receipt(self.slot, &self.name))
-                .flatten();
-            return Ok(Submitted::Known(batch.answer(receipt)));
-        }
-        let (sender, receiver) = oneshot::channel();
-        let reply = Reply::Append(sender);
-        let submission = Submission {
-            batches: vec![batch],
-            internal,
-            reply,
-            attempts: 0,
-        };
-        match shared.queue.push(submission) {
-            Ok(()) => Ok(Submitted::Waiting(receiver)),
-            Err((Refused::Busy, _)) => Err(AppendError::Busy),
-            Err((Refused::Closed, _)) => Err(AppendError::Stopped),
-        }
+    /// Records events in this log; see [`Store::append`].
+    pub fn append(&self, append: Append) -> Pending<Appended, AppendError> {
+        let events = (0..append.drafts.len()).collect();
+        let log = self.clone();
+        self.store
+            .submit(append, vec![Share { log, events }])
+            .told(Answer::only)
     }
 
     /// One page of the rows that match, newest first or oldest first, always as of one size.
@@ -297,10 +227,4 @@ impl Log {
     pub(crate) fn blocks(&self) -> &Blocks {
         &self.store.shared().blocks
     }
-}
-
-enum Submitted {
-    /// Everything was recorded before.
-    Known(Appended),
-    Waiting(oneshot::Receiver<Result<Make<Appended>, AppendError>>),
 }

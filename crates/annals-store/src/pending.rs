@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use crate::submission::Answer;
+
 /// An answer that comes later: await it in async code, or [`Pending::wait`] for it in a thread.
 ///
 /// Dropping it does not take anything back.
@@ -19,11 +21,11 @@ pub struct Pending<T, E> {
 enum State<T, E> {
     Ready(Option<Result<T, E>>),
     Waiting(oneshot::Receiver<Result<T, E>>),
-    Making(oneshot::Receiver<Result<Make<T>, E>>),
+    Answering(oneshot::Receiver<Result<Answer, E>>, Tell<T, E>),
 }
 
-/// The rest of the way to an answer, which is gone by whoever waits for it: the writer has no time.
-pub(crate) type Make<T> = Box<dyn FnOnce() -> T + Send>;
+/// The rest of the way from what is known to what is told.
+type Tell<T, E> = fn(Answer) -> Result<T, E>;
 
 impl<T, E> Pending<T, E> {
     /// An answer that is known at once.
@@ -45,13 +47,14 @@ impl<T, E> Pending<T, E> {
         }
     }
 
-    /// As [`Pending::waiting`], for an answer that is not made until it is received.
-    pub(crate) fn making(
-        receiver: oneshot::Receiver<Result<Make<T>, E>>,
+    /// As [`Pending::waiting`], for what became of an append.
+    pub(crate) fn answering(
+        receiver: oneshot::Receiver<Result<Answer, E>>,
+        tell: Tell<T, E>,
         stopped: fn() -> E,
     ) -> Pending<T, E> {
         Pending {
-            state: State::Making(receiver),
+            state: State::Answering(receiver, tell),
             stopped,
         }
     }
@@ -66,8 +69,8 @@ impl<T, E> Pending<T, E> {
             State::Waiting(receiver) => receiver
                 .blocking_recv()
                 .unwrap_or_else(|_| Err((self.stopped)())),
-            State::Making(receiver) => match receiver.blocking_recv() {
-                Ok(received) => received.map(|make| make()),
+            State::Answering(receiver, tell) => match receiver.blocking_recv() {
+                Ok(received) => received.and_then(tell),
                 Err(_) => Err((self.stopped)()),
             },
         }
@@ -86,11 +89,11 @@ impl<T: Unpin, E: Unpin> Future for Pending<T, E> {
             State::Waiting(receiver) => Pin::new(receiver)
                 .poll(context)
                 .map(|received| received.unwrap_or_else(|_| Err((this.stopped)()))),
-            State::Making(receiver) => {
+            State::Answering(receiver, tell) => {
                 Pin::new(receiver)
                     .poll(context)
                     .map(|received| match received {
-                        Ok(received) => received.map(|make| make()),
+                        Ok(received) => received.and_then(*tell),
                         Err(_) => Err((this.stopped)()),
                     })
             }

@@ -3,8 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::Slot;
-use crate::submission::Submission;
+use crate::submission::{Lane, Submission};
 
 /// The most events, and the most bytes of them, that may wait.
 const WAITING_EVENTS: usize = 1 << 16;
@@ -15,8 +14,8 @@ const WAITING_BYTES: usize = 64 << 20;
 const GROUP_EVENTS: usize = 2048;
 const GROUP_BYTES: usize = 5 << 18;
 
-/// Submissions, a lane for each workspace. Lanes take turns, so that a busy one delays the others by
-/// at most one submission each.
+/// Submissions, a lane for each workspace, and one for what is for several. Lanes take turns, so that a
+/// busy one delays the others by at most one submission each.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     wake: Condvar,
@@ -24,8 +23,8 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    lanes: HashMap<Slot, Lane>,
-    turns: VecDeque<Slot>,
+    lanes: HashMap<Lane, Waiters>,
+    turns: VecDeque<Lane>,
     /// Submissions that were taken and could not be committed as they were; they go first.
     returned: VecDeque<Submission>,
     events: usize,
@@ -38,7 +37,7 @@ struct Waiting {
 }
 
 #[derive(Default)]
-struct Lane {
+struct Waiters {
     submissions: VecDeque<Submission>,
     events: usize,
     bytes: usize,
@@ -76,19 +75,19 @@ impl Queue {
             return Err((Refused::Closed, submission));
         }
         let (events, bytes) = (submission.events(), submission.bytes());
-        let slot = submission.slot();
-        if waiting.is_full_for(slot, events, bytes) && !submission.internal {
+        let at = submission.lane();
+        if waiting.is_full_for(at, events, bytes) && !submission.internal {
             return Err((Refused::Busy, submission));
         }
         waiting.events += events;
         waiting.bytes += bytes;
-        let lane = waiting.lanes.entry(slot).or_default();
+        let lane = waiting.lanes.entry(at).or_default();
         let was_empty = lane.submissions.is_empty();
         lane.events += events;
         lane.bytes += bytes;
         lane.submissions.push_back(submission);
         if was_empty {
-            waiting.turns.push_back(slot);
+            waiting.turns.push_back(at);
         }
         drop(waiting);
         self.wake.notify_all();
@@ -147,14 +146,14 @@ impl Queue {
 }
 
 impl Waiting {
-    fn is_full_for(&self, slot: Slot, events: usize, bytes: usize) -> bool {
+    fn is_full_for(&self, at: Lane, events: usize, bytes: usize) -> bool {
         let full =
             |events, bytes, share| events > WAITING_EVENTS / share || bytes > WAITING_BYTES / share;
         if self.events == 0 {
             return false;
         }
         let pressed = full(self.events, self.bytes, 2);
-        let lane = self.lanes.get(&slot);
+        let lane = self.lanes.get(&at);
         let (lane_events, lane_bytes) = lane.map_or((0, 0), |lane| (lane.events, lane.bytes));
         // Once half of the queue is taken, nobody may hold more than an eighth of it.
         full(self.events + events, self.bytes + bytes, 1)
@@ -180,8 +179,8 @@ impl Waiting {
             bytes += next.bytes();
             group.extend(self.returned.pop_front());
         }
-        while let Some(slot) = self.turns.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&slot) else {
+        while let Some(at) = self.turns.pop_front() {
+            let Some(lane) = self.lanes.get_mut(&at) else {
                 continue;
             };
             let fits = lane
@@ -189,7 +188,7 @@ impl Waiting {
                 .front()
                 .is_some_and(|next| has_room(&group, events, bytes, next));
             if !fits {
-                self.turns.push_front(slot);
+                self.turns.push_front(at);
                 break;
             }
             let Some(next) = lane.submissions.pop_front() else {
@@ -203,9 +202,9 @@ impl Waiting {
             lane.events -= next_events;
             lane.bytes -= next_bytes;
             if lane.submissions.is_empty() {
-                self.lanes.remove(&slot);
+                self.lanes.remove(&at);
             } else {
-                self.turns.push_back(slot);
+                self.turns.push_back(at);
             }
             group.push(next);
         }
@@ -218,10 +217,11 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use annals_event::{Draft, Event, Rules, Timestamp};
+    use annals_event::{Draft, Drafts, Event, Rules, Timestamp};
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::Slot;
     use crate::blocks::Blocks;
     use crate::database::{Location, Readers};
     use crate::recent::Recent;
@@ -233,10 +233,12 @@ mod tests {
         let draft = Draft::new(event, &Rules::open(), Timestamp::MAX, || "id".to_owned()).unwrap();
         let readers = Readers::new(Location::new(Path::new("nowhere"), None));
         let blocks = Blocks::new(Recent::new([0; 16], 0), readers, 0);
-        let log = Arc::from("log");
-        let batch = Batch::new(&blocks, slot, log, vec![draft; events], "key", None, false);
+        let (log, by) = (Arc::from("log"), Arc::from("key"));
+        let drafts: Drafts = std::iter::repeat_n(&draft, events).collect();
+        let batch = Batch::new(&blocks, slot, log, &drafts, 0..events, by);
         let reply = Reply::Append(oneshot::channel().0);
         Submission {
+            drafts,
             batches: vec![batch],
             internal,
             reply,
@@ -246,7 +248,13 @@ mod tests {
 
     fn slots(queue: &Queue) -> Vec<Slot> {
         match queue.take(None).0 {
-            Work::Group(group) => group.iter().map(Submission::slot).collect(),
+            Work::Group(group) => group
+                .iter()
+                .map(|submission| match submission.lane() {
+                    Lane::Log(slot) => slot,
+                    Lane::Several => Slot::MAX,
+                })
+                .collect(),
             Work::Finished | Work::Closed => Vec::new(),
         }
     }
@@ -264,6 +272,27 @@ mod tests {
             queue.push(submission(1, 1, false)),
             Err((Refused::Closed, _))
         ));
+    }
+
+    #[test]
+    fn what_is_for_several_logs_takes_turns_as_one() {
+        let queue = Queue::new();
+        let several = || {
+            let mut submission = submission(5, 1, false);
+            submission
+                .batches
+                .extend(self::submission(6, 1, false).batches);
+            submission
+        };
+        for submission in [
+            several(),
+            several(),
+            submission(1, 1, false),
+            submission(5, 1, false),
+        ] {
+            assert!(queue.push(submission).is_ok());
+        }
+        assert_eq!(slots(&queue), [Slot::MAX, 1, 5, Slot::MAX]);
     }
 
     #[test]

@@ -48,6 +48,36 @@ pub(crate) struct Span {
     pub(crate) group: u32,
 }
 
+/// How a log's tree grew: worked out once, where the group is formed.
+pub(crate) struct Grown {
+    /// The right edge of the tree afterwards.
+    pub(crate) frontier: CompactRange,
+    /// The hashes of level 8 that are complete now and were not before.
+    pub(crate) tiles: Vec<Hash>,
+}
+
+impl Grown {
+    /// Works it out from what the journal says.
+    fn of(part: &Part, before: &CompactRange) -> Result<Grown, &'static str> {
+        match &part.growth {
+            Growth::Leaves(leaves) => {
+                let (mut frontier, mut tiles) = (before.clone(), Vec::new());
+                frontier.push_leaves(leaves, &mut |node, hash| {
+                    if node.level == 8 {
+                        tiles.push(hash);
+                    }
+                });
+                Ok(Grown { frontier, tiles })
+            }
+            Growth::Frontier { hashes, tiles } => Ok(Grown {
+                frontier: CompactRange::from_hashes(0, part.end(), hashes.clone())
+                    .map_err(|_| "a frontier has the wrong length")?,
+                tiles: tiles.clone(),
+            }),
+        }
+    }
+}
+
 impl Span {
     fn new(group: u32, part: &Part) -> Span {
         let (earliest, latest) = part.occurred;
@@ -160,29 +190,25 @@ impl LogState {
             .map_or(self.size, |next| next.first)
     }
 
-    pub(crate) fn grow(&mut self, part: &Part) -> Result<(), &'static str> {
+    pub(crate) fn grow(&mut self, part: &Part, grown: Option<Grown>) -> Result<(), &'static str> {
         if part.first != self.size {
             return Err("a group does not begin where its log ends");
         }
         if part.recorded_at < self.recorded_at {
             return Err("time runs backwards");
         }
-        match &part.growth {
-            Growth::Leaves(leaves) => {
-                let mut tiles = Vec::new();
-                self.frontier.push_leaves(leaves, &mut |node, hash| {
-                    if node.level == 8 {
-                        tiles.push(hash);
-                    }
-                });
-                tiles.into_iter().for_each(|hash| self.push_tile(hash));
-            }
-            Growth::Frontier { hashes, tiles } => {
-                self.frontier = CompactRange::from_hashes(0, part.end(), hashes.clone())
-                    .map_err(|_| "a frontier has the wrong length")?;
-                tiles.iter().for_each(|hash| self.push_tile(*hash));
-            }
+        let grown = match grown {
+            Some(grown) => grown,
+            None => Grown::of(part, &self.frontier)?,
+        };
+        if grown.frontier.end() != part.end() {
+            return Err("a tree does not end where its log does");
         }
+        self.frontier = grown.frontier;
+        grown
+            .tiles
+            .into_iter()
+            .for_each(|hash| self.push_tile(hash));
         self.seeds.extend_from_slice(&part.seeds);
         self.size = part.end();
         self.recorded_at = part.recorded_at;
@@ -214,21 +240,25 @@ impl Recent {
     /// calls it for each group in the journal, so that both end with the same state.
     ///
     /// `in_tables` says that the tables hold sizes, seeds and hashes up to this group already, so
-    /// that only the directory of groups is missing.
+    /// that only the directory of groups is missing. `grown` has, for each part, how its tree grew, where
+    /// that is known.
     pub(crate) fn apply(
         &self,
         group: u32,
         header: &Header,
+        grown: Vec<Grown>,
         in_tables: bool,
     ) -> Result<(), StoreError> {
+        let mut grown = grown.into_iter();
         for part in &header.parts {
+            let grown = grown.next();
             let log = match self.log(part.slot) {
                 Some(log) => log,
                 None => write(&self.logs).entry(part.slot).or_default().clone(),
             };
             let mut log = write(&log);
             if !in_tables {
-                log.grow(part)
+                log.grow(part, grown)
                     .map_err(|what| damaged(group, part.slot, part.first, what))?;
             } else if part.end() > log.size {
                 let what = "the tables are behind the journal";

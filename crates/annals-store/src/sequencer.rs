@@ -20,7 +20,7 @@ use crate::journal::Compressor;
 use crate::queue::Work;
 use crate::recent::read;
 use crate::shared::Shared;
-use crate::submission::Submission;
+use crate::submission::{Batch, Submission};
 use crate::writer::Job;
 
 mod form;
@@ -166,7 +166,7 @@ impl Sequencer {
                 }
                 Some(submission) => {
                     for batch in &submission.batches {
-                        for fresh in batch.fresh.iter().filter(|fresh| fresh.draft.given_id) {
+                        for fresh in batch.fresh.iter().filter(|fresh| fresh.given_id) {
                             self.window.insert(fresh.print, group_id);
                         }
                         if let Some(key) = &batch.key {
@@ -183,24 +183,16 @@ impl Sequencer {
 
     /// Looks for duplicates again where the last look may be out of date. `None` if that settled all.
     fn recheck(&self, mut submission: Submission) -> Option<Submission> {
+        let mut rechecked = false;
         for batch in &mut submission.batches {
             let out_of_date = batch.checked + 1 < self.window.complete_from;
-            let newer = |print| self.window.is_newer(print, batch.checked);
-            let hit = batch.key.is_some_and(|key| newer(key.print))
-                || batch
-                    .fresh
-                    .iter()
-                    .any(|fresh| fresh.draft.given_id && newer(fresh.print));
-            if !out_of_date && !hit {
-                continue;
-            }
-            let committed = self.shared.committed.load(Ordering::SeqCst);
-            if let Err(error) = batch.check(&self.shared.blocks, committed) {
-                submission.fail(error);
-                return None;
+            if out_of_date || self.was_seen_since(batch) {
+                let committed = self.shared.committed.load(Ordering::SeqCst);
+                batch.check_or_fail(&submission.drafts, &self.shared.blocks, committed);
+                rechecked = true;
             }
         }
-        if submission.events() == 0 && !submission.is_alone() {
+        if rechecked && submission.events() == 0 {
             self.shared.answer(submission);
             return None;
         }
@@ -208,14 +200,15 @@ impl Sequencer {
     }
 
     fn repeats_something(&self, submission: &Submission) -> bool {
-        submission.batches.iter().any(|batch| {
-            let newer = |print| self.window.is_newer(print, batch.checked);
-            batch.key.is_some_and(|key| newer(key.print))
-                || batch
-                    .fresh
-                    .iter()
-                    .any(|fresh| fresh.draft.given_id && newer(fresh.print))
-        })
+        let mut batches = submission.batches.iter();
+        batches.any(|batch| self.was_seen_since(batch))
+    }
+
+    /// Whether something of the batch was recorded, or is on its way, since it was last checked.
+    fn was_seen_since(&self, batch: &Batch) -> bool {
+        let newer = |print| self.window.is_newer(print, batch.checked);
+        let mut given = batch.fresh.iter().filter(|fresh| fresh.given_id);
+        batch.key.is_some_and(|key| newer(key.print)) || given.any(|fresh| newer(fresh.print))
     }
 
     /// Forms a group and gives it to the writer. `false` if the writer is gone.

@@ -11,7 +11,7 @@ use crate::append::ReceiptInner;
 use crate::blocks::Blocks;
 use crate::queue::Queue;
 use crate::recent::read;
-use crate::submission::{Reply, Submission};
+use crate::submission::{Answer, Batch, Reply, Submission};
 use crate::{Clock, Receipt, Slot};
 
 pub(crate) struct Shared {
@@ -68,19 +68,21 @@ impl Shared {
             match submission.reply {
                 Reply::Change(change) => change.committed(),
                 Reply::Append(sender) => {
-                    // An append has one batch.
-                    if let Some(batch) = submission.batches.into_iter().next() {
-                        let receipt = if batch.receipt {
-                            let receipt = receipts.entry(batch.slot);
-                            receipt
-                                .or_insert_with(|| self.receipt(batch.slot, &batch.log))
-                                .clone()
-                        } else {
-                            None
-                        };
-                        // Ids and drafts are of the thread that waits; it sorts them out itself.
-                        let _ = sender.send(Ok(Box::new(move || batch.answer(receipt))));
-                    }
+                    let mut receipt = |batch: &Batch| {
+                        let receipt = receipts.entry(batch.slot);
+                        receipt
+                            .or_insert_with(|| self.receipt(batch.slot, &batch.log))
+                            .clone()
+                    };
+                    let batches = submission.batches.into_iter();
+                    let batches = batches.map(|batch| {
+                        let receipt = batch.receipt.then(|| receipt(&batch)).flatten();
+                        (batch, receipt)
+                    });
+                    let _ = sender.send(Ok(Answer {
+                        batches: batches.collect(),
+                        drafts: submission.drafts,
+                    }));
                 }
             }
         }

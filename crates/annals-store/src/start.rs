@@ -196,7 +196,7 @@ fn replay(connection: &Connection, recent: &Recent, applied: u32) -> Result<Repl
             Header::decode
         };
         let header = decode(bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
-        recent.apply(group, &header, group <= applied)?;
+        recent.apply(group, &header, Vec::new(), group <= applied)?;
         if group > applied {
             replayed
                 .dirty

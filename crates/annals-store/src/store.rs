@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use annals_event::{Draft, Timestamp};
+use annals_event::{Draft, Drafts, Timestamp};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::oneshot;
 
@@ -160,18 +160,22 @@ impl Store {
             result: None,
             sender: Some(sender),
         };
-        let mut batches: Vec<Batch> = events
+        let mut drafts = Drafts::new();
+        let mut batches: Vec<Batch> = Vec::new();
+        for recorded in events
             .into_iter()
             .filter(|recorded| !recorded.drafts.is_empty())
-            .map(|recorded| {
-                let log = self.log_at(recorded.slot, "").name;
-                let (slot, by) = (recorded.slot, &recorded.recorded_by);
-                Batch::new(&shared.blocks, slot, log, recorded.drafts, by, None, false)
-            })
-            .collect();
-        batches.sort_by_key(|batch| batch.slot);
+        {
+            let log = self.log_at(recorded.slot, "").name;
+            let (slot, by) = (recorded.slot, Arc::from(recorded.recorded_by));
+            let first = drafts.len();
+            recorded.drafts.iter().for_each(|draft| drafts.push(draft));
+            let which = first..drafts.len();
+            batches.push(Batch::new(&shared.blocks, slot, log, &drafts, which, by));
+        }
         let reply = Reply::Change(Box::new(change));
         let submission = Submission {
+            drafts,
             batches,
             internal: true,
             reply,

@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use annals_event::{Draft, Timestamp};
+use annals_event::{Drafts, Timestamp};
 use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use crate::append::{Appended, Item};
 use crate::blocks::{Blocks, part_of};
-use crate::pending::Make;
 use crate::recent::key_print;
 use crate::{AppendError, Idempotency, Receipt, Slot, StoreError};
 
 /// Batches that commit together, and whom to tell.
 pub(crate) struct Submission {
-    /// One for each log, by rising slot. Only a change of control data may have none, or several.
+    /// The events of all batches.
+    pub(crate) drafts: Drafts,
+    /// At most one for each log. A change of control data may have none.
     pub(crate) batches: Vec<Batch>,
     /// Whether these are events of our own, which go on a full disk from the reserve.
     pub(crate) internal: bool,
@@ -27,8 +28,23 @@ pub(crate) struct Submission {
 
 /// Who waits for a submission.
 pub(crate) enum Reply {
-    Append(oneshot::Sender<Result<Make<Appended>, AppendError>>),
+    Append(oneshot::Sender<Result<Answer, AppendError>>),
     Change(Box<dyn Change>),
+}
+
+/// What became of an append, before it is told: whoever waits works the rest out, the writer has no time.
+pub(crate) struct Answer {
+    pub(crate) drafts: Drafts,
+    pub(crate) batches: Vec<(Batch, Option<Receipt>)>,
+}
+
+/// The turn of a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// It is for one log.
+    Log(Slot),
+    /// It is for several logs. All of these take turns as one.
+    Several,
 }
 
 /// A change of control data, and whom to tell of it.
@@ -61,10 +77,10 @@ pub(crate) struct Batch {
     pub(crate) key: Option<Key>,
     /// The events that are new, as far as is known.
     pub(crate) fresh: Vec<Fresh>,
-    /// The events as the journal has them, one after the other.
-    rows: Vec<u8>,
-    /// What becomes of each event of the request, in order.
+    /// What becomes of each event of the request, in order. Empty while all are fresh.
     plan: Vec<Planned>,
+    /// Why none of it is recorded.
+    failed: Option<AppendError>,
     /// Duplicates were looked for up to this group.
     pub(crate) checked: u32,
     /// Where the sequencer put the first of `fresh`, and when.
@@ -74,10 +90,11 @@ pub(crate) struct Batch {
 
 /// An event that is to be recorded.
 pub(crate) struct Fresh {
-    pub(crate) draft: Draft,
-    /// Where it stands in [`Batch::rows`].
-    row: Range<usize>,
+    /// Which of the submission's drafts it is.
+    pub(crate) draft: usize,
     pub(crate) print: u64,
+    /// Whether the producer gave the id, so that it may have come before.
+    pub(crate) given_id: bool,
 }
 
 /// An idempotency key, as the journal has it.
@@ -102,12 +119,16 @@ impl Submission {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.batches.iter().map(|batch| batch.rows.len()).sum()
+        self.drafts.size()
     }
 
-    /// The log by which it queues.
-    pub(crate) fn slot(&self) -> Slot {
-        self.batches.first().map_or(0, |batch| batch.slot)
+    /// Where it queues.
+    pub(crate) fn lane(&self) -> Lane {
+        match self.batches.as_slice() {
+            [] => Lane::Log(0),
+            [batch] => Lane::Log(batch.slot),
+            _ => Lane::Several,
+        }
     }
 
     /// Whether it commits in a group of its own.
@@ -134,116 +155,141 @@ impl Submission {
     }
 }
 
+impl Answer {
+    /// What became of each batch.
+    pub(crate) fn all(self) -> Vec<Result<Appended, AppendError>> {
+        let Answer { drafts, batches } = self;
+        batches
+            .into_iter()
+            .map(|(batch, receipt)| batch.answer(&drafts, receipt))
+            .collect()
+    }
+
+    /// What became of the only batch.
+    pub(crate) fn only(self) -> Result<Appended, AppendError> {
+        self.all().pop().unwrap_or(Err(AppendError::Stopped))
+    }
+}
+
 impl Batch {
+    /// A batch of these drafts of a submission.
     pub(crate) fn new(
         blocks: &Blocks,
         slot: Slot,
         log: Arc<str>,
-        drafts: Vec<Draft>,
-        recorded_by: &str,
-        idempotency: Option<Idempotency>,
-        receipt: bool,
+        drafts: &Drafts,
+        which: impl IntoIterator<Item = usize>,
+        recorded_by: Arc<str>,
     ) -> Batch {
-        let key = idempotency.map(|idempotency| {
-            let key = blocks.recent.salted(&idempotency.key_hash);
-            let body = blocks.recent.salted(&idempotency.body_hash);
-            Key {
-                key,
-                body,
-                print: key_print(slot, &key),
-            }
-        });
-        let plan = (0..drafts.len()).map(Planned::Fresh).collect();
-        let mut rows = Vec::with_capacity(512 * drafts.len());
-        let fresh = drafts
+        let fresh = which
             .into_iter()
-            .map(|draft| {
-                let begin = rows.len();
-                draft.encode(&mut rows);
-                let print = blocks.recent.id_print(slot, &draft.skeleton.id);
-                Fresh {
+            .filter_map(|draft| {
+                Some(Fresh {
                     draft,
-                    row: begin..rows.len(),
-                    print,
-                }
+                    print: blocks.recent.id_print(slot, drafts.id(draft)?),
+                    given_id: drafts.given_id(draft),
+                })
             })
             .collect();
         Batch {
             slot,
             log,
-            recorded_by: Arc::from(recorded_by),
-            receipt,
-            key,
+            recorded_by,
+            receipt: false,
+            key: None,
             fresh,
-            rows,
-            plan,
+            plan: Vec::new(),
+            failed: None,
             checked: 0,
             first: 0,
             recorded_at: 0,
         }
     }
 
-    /// A fresh event as the journal has it.
-    pub(crate) fn row(&self, fresh: &Fresh) -> &[u8] {
-        &self.rows[fresh.row.clone()]
+    /// Makes a repeated request answer as the first one did.
+    pub(crate) fn repeatable(&mut self, blocks: &Blocks, idempotency: &Idempotency) {
+        let key = blocks.recent.salted(&idempotency.key_hash);
+        let body = blocks.recent.salted(&idempotency.body_hash);
+        self.key = Some(Key {
+            key,
+            body,
+            print: key_print(self.slot, &key),
+        });
     }
 
     /// Takes out what comes twice within the batch itself.
-    pub(crate) fn fold_repeats(&mut self) {
-        if self
+    pub(crate) fn fold_repeats(&mut self, drafts: &Drafts) {
+        let mut given: Vec<(u64, usize)> = self
             .fresh
             .iter()
-            .filter(|fresh| fresh.draft.given_id)
-            .count()
-            < 2
-        {
+            .enumerate()
+            .filter(|(_, fresh)| fresh.given_id)
+            .map(|(n, fresh)| (fresh.print, n))
+            .collect();
+        given.sort_unstable();
+        let twice = |pair: &[(u64, usize)]| pair[0].0 == pair[1].0;
+        if !given.windows(2).any(twice) {
             return;
         }
-        let mut seen: HashMap<&str, usize> = HashMap::new();
-        let mut repeats: Vec<(usize, usize)> = Vec::new();
-        for (n, fresh) in self.fresh.iter().enumerate() {
-            if let Some(first) = seen.get(fresh.draft.skeleton.id.as_str()) {
-                repeats.push((n, *first));
-            } else {
-                seen.insert(&fresh.draft.skeleton.id, n);
-            }
-        }
-        let fates = repeats
-            .into_iter()
-            .map(|(n, first)| {
-                let (again, before) = (&self.fresh[n].draft, &self.fresh[first].draft);
-                let fate = if again.same_event(before) {
-                    Planned::Same(first)
+        let mut fates: HashMap<usize, Planned> = HashMap::new();
+        for alike in given.chunk_by(|a, b| a.0 == b.0) {
+            for (n, (_, again)) in alike.iter().enumerate() {
+                let id = |n: usize| drafts.id(self.fresh[n].draft).unwrap_or_default();
+                let first = alike[..n]
+                    .iter()
+                    .find(|(_, before)| !fates.contains_key(before) && id(*before) == id(*again));
+                let Some((_, first)) = first else { continue };
+                let fate = if self.is_same(drafts, *again, *first) {
+                    Planned::Same(*first)
                 } else {
                     Planned::Known(Item::Conflict {
-                        id: again.skeleton.id.clone(),
+                        id: id(*again).to_owned(),
                     })
                 };
-                (n, fate)
-            })
-            .collect();
+                fates.insert(*again, fate);
+            }
+        }
         self.settle(fates);
     }
 
+    fn is_same(&self, drafts: &Drafts, one: usize, other: usize) -> bool {
+        let draft = |n: usize| drafts.get(self.fresh[n].draft)?.to_draft().ok();
+        draft(one)
+            .zip(draft(other))
+            .is_some_and(|(one, other)| one.same_event(&other))
+    }
+
+    /// As [`Batch::check`]; a batch that cannot be recorded is marked, and has nothing fresh any more.
+    pub(crate) fn check_or_fail(&mut self, drafts: &Drafts, blocks: &Blocks, checked: u32) {
+        if let Err(error) = self.check(drafts, blocks, checked) {
+            self.fresh.clear();
+            self.failed = Some(error);
+        }
+    }
+
     /// Takes out what the log holds already, as of the committed group `checked`. May read.
-    pub(crate) fn check(&mut self, blocks: &Blocks, checked: u32) -> Result<(), AppendError> {
+    fn check(&mut self, drafts: &Drafts, blocks: &Blocks, checked: u32) -> Result<(), AppendError> {
         let unreadable = |error: StoreError| AppendError::Unreadable(error.to_string());
         let replayed = self.replayed(blocks)?;
         let mut fates: HashMap<usize, Planned> = HashMap::new();
         let mut taken: HashSet<u64> = HashSet::new();
         for (n, fresh) in self.fresh.iter().enumerate() {
-            if !fresh.draft.given_id {
+            if !fresh.given_id {
                 continue;
             }
-            let id = &fresh.draft.skeleton.id;
+            let id = drafts.id(fresh.draft).unwrap_or_default();
             let Some(row) = blocks
                 .row_by_id(self.slot, fresh.print, id)
                 .map_err(unreadable)?
             else {
                 continue;
             };
-            let id = id.clone();
-            let item = if fresh.draft.same_event(&row.draft) {
+            let id = id.to_owned();
+            let is_same = drafts
+                .get(fresh.draft)
+                .and_then(|draft| draft.to_draft().ok())
+                .is_some_and(|draft| draft.same_event(&row.draft));
+            let item = if is_same {
                 taken.insert(row.position);
                 Item::Duplicate {
                     position: row.position,
@@ -314,6 +360,9 @@ impl Batch {
         if fates.is_empty() {
             return;
         }
+        if self.plan.is_empty() {
+            self.plan = (0..self.fresh.len()).map(Planned::Fresh).collect();
+        }
         let mut renumbered = Vec::with_capacity(self.fresh.len());
         let mut kept = 0;
         for n in 0..self.fresh.len() {
@@ -354,46 +403,42 @@ impl Batch {
     }
 
     /// What became of the events, once `fresh` is recorded from `first` on.
-    pub(crate) fn answer(self, receipt: Option<Receipt>) -> Appended {
+    fn answer(self, drafts: &Drafts, receipt: Option<Receipt>) -> Result<Appended, AppendError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         let recorded_at = Timestamp::clamped(self.recorded_at);
-        let mut ids: Vec<String> = self
-            .fresh
-            .into_iter()
-            .map(|fresh| fresh.draft.skeleton.id)
-            .collect();
-        let first = self.first;
-        // Repeats come after what they repeat, and need its id as well.
-        let same: HashMap<usize, String> = self
-            .plan
-            .iter()
-            .filter_map(|planned| match planned {
-                Planned::Same(n) => Some((*n, ids[*n].clone())),
-                _ => None,
-            })
-            .collect();
-        let items = self
-            .plan
-            .into_iter()
-            .map(|planned| match planned {
-                Planned::Known(item) => item,
-                Planned::Fresh(n) => {
-                    let id = std::mem::take(&mut ids[n]);
-                    Item::Recorded {
-                        position: first + n as u64,
-                        id,
-                        recorded_at,
+        let place = |n: usize| {
+            let id = drafts.id(self.fresh[n].draft).unwrap_or_default();
+            (self.first + n as u64, id.to_owned())
+        };
+        let recorded = |n: usize| {
+            let (position, id) = place(n);
+            Item::Recorded {
+                position,
+                id,
+                recorded_at,
+            }
+        };
+        let items = if self.plan.is_empty() {
+            (0..self.fresh.len()).map(recorded).collect()
+        } else {
+            self.plan
+                .into_iter()
+                .map(|planned| match planned {
+                    Planned::Known(item) => item,
+                    Planned::Fresh(n) => recorded(n),
+                    Planned::Same(n) => {
+                        let (position, id) = place(n);
+                        Item::Duplicate {
+                            position,
+                            id,
+                            recorded_at,
+                        }
                     }
-                }
-                Planned::Same(n) => {
-                    let id = same.get(&n).cloned().unwrap_or_default();
-                    Item::Duplicate {
-                        position: first + n as u64,
-                        id,
-                        recorded_at,
-                    }
-                }
-            })
-            .collect();
-        Appended { items, receipt }
+                })
+                .collect()
+        };
+        Ok(Appended { items, receipt })
     }
 }

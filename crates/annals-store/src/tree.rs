@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use annals_event::{
-    Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_line, event_salt, event_salts,
-    write_entries,
+    Drafts, Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_leaves, entry_line,
+    event_salt, event_salts,
 };
 use annals_merkle::{
     CompactRange, Hash, NodeId, ProofError, RangeProof, consistency_subtrees, cover,
@@ -202,10 +202,12 @@ pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
             }
         })
         .collect();
+    let drafts: Drafts = rows.iter().map(|row| &row.draft).collect();
     let recorded: Vec<Recorded<'_>> = rows
         .iter()
+        .enumerate()
         .zip(event_salts(&runs))
-        .map(|(row, salt)| {
+        .filter_map(|((n, row), salt)| {
             let (position, recorded_at) = (row.position, row.recorded_at);
             let place = Place {
                 log,
@@ -213,14 +215,11 @@ pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
                 recorded_at,
                 recorded_by: &row.recorded_by,
             };
-            Recorded {
-                place,
-                draft: &row.draft,
-                salt,
-            }
+            let draft = drafts.get(n)?;
+            Some(Recorded { place, draft, salt })
         })
         .collect();
-    write_entries(&recorded).leaves()
+    entry_leaves(&recorded)
 }
 
 /// The exact entry of a row.

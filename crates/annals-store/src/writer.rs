@@ -179,6 +179,7 @@ impl Writer {
             group,
             header,
             header_bytes,
+            grown,
             body,
             frames,
             submissions,
@@ -189,7 +190,8 @@ impl Writer {
             for (frame, plain) in (0u32..).zip(frames) {
                 self.shared.blocks.keep_frame(group, frame, plain);
             }
-            if let Err(error) = self.shared.blocks.recent.apply(group, &header, false) {
+            let recent = &self.shared.blocks.recent;
+            if let Err(error) = recent.apply(group, &header, grown, false) {
                 self.shared
                     .fatal(&format!("a committed group cannot be applied: {error}"));
                 return;

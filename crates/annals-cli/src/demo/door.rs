@@ -8,7 +8,8 @@ use annals_server::Operator;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -34,17 +35,40 @@ pub(crate) fn routes(
         locked,
     };
     Ok(Router::new()
-        .route("/demo", get(open_page))
-        .route("/demo/locked", get(locked_page))
+        .route("/demo", get(open_page).head(look))
+        .route("/demo/locked", get(locked_page).head(look))
         .with_state(Arc::new(door)))
 }
 
-async fn open_page(State(door): State<Arc<Door>>) -> Response {
+/// To whoever only looks whether there is something: a link is made for those who open it.
+async fn look() -> Response {
+    let headers = [(CACHE_CONTROL, "no-store")];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// Whether a browser fetches this for somebody who has not clicked, or only to show a part of it.
+fn is_ahead(headers: &HeaderMap) -> bool {
+    let says = |name: &str, what: &[&str]| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|value| what.iter().any(|what| value.contains(what)))
+    };
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .any(|name| says(name, &["prefetch", "prerender", "preview"]))
+}
+
+async fn open_page(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
+    if is_ahead(&headers) {
+        return look().await;
+    }
     let user = json!({"id": "usr_ann", "name": "Ann Keller", "email": "ann@acme.example"});
     to_page(door.clone(), door.open, user).await
 }
 
-async fn locked_page(State(door): State<Arc<Door>>) -> Response {
+async fn locked_page(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
+    if is_ahead(&headers) {
+        return look().await;
+    }
     let user = json!({"id": "usr_olga", "name": "Olga Brandt", "email": "olga@globex.example"});
     to_page(door.clone(), door.locked, user).await
 }

@@ -1,11 +1,13 @@
 //! The demo: made once, found again, and made anew on demand.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::{Serving, run};
+use crate::harness::{Serving, annals, run};
 
 /// Half a month later than its end, so that a day of it is cheap to tell.
 const ARGS: [&str; 4] = ["--listen", "127.0.0.1:0", "--until", "2026-11-02T12:00:00Z"];
@@ -116,5 +118,59 @@ fn a_server_has_no_such_links() {
     assert!(
         matches!(missing, Err(ureq::Error::StatusCode(404))),
         "{missing:?}"
+    );
+}
+
+#[test]
+fn only_who_opens_the_page_makes_a_link() {
+    let demo = Serving::command("demo", &ARGS, TempDir::new().unwrap(), &[]);
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .max_redirects(0)
+        .build()
+        .into();
+    let links = || {
+        let query = [
+            "query",
+            "-w",
+            "acme",
+            "--json",
+            "action:audit_log.link_created",
+        ];
+        demo.run(&query).ends(0).lines().len()
+    };
+    let page = format!("{}/demo", demo.url);
+    assert_eq!(agent.head(&page).call().unwrap().status(), 204);
+    let ahead = agent.get(&page).header("sec-purpose", "prefetch;prerender");
+    assert_eq!(ahead.call().unwrap().status(), 204);
+    assert_eq!(links(), 0);
+    assert_eq!(agent.get(&page).call().unwrap().status(), 303);
+    assert_eq!(links(), 1);
+}
+
+#[test]
+fn it_says_how_far_it_is_where_nobody_has_a_terminal() {
+    let folder = TempDir::new().unwrap();
+    let mut demo = annals()
+        .arg("demo")
+        .args(ARGS)
+        .arg("--data")
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(demo.stderr.as_mut().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(
+        first.starts_with("A month of events is being recorded: 0 % of "),
+        "{first}"
+    );
+    assert!(
+        first.ends_with("/s\n") && !first.contains('\x1b'),
+        "{first:?}"
     );
 }

@@ -133,6 +133,11 @@ impl Serving {
         self.folder.path().join("data")
     }
 
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     /// Runs another command against it, found by its data directory.
     pub(crate) fn run(&self, args: &[&str]) -> Done {
         Done::new(
@@ -184,6 +189,14 @@ pub(crate) fn signal(name: &str, process: u32) {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+/// A field of what the kernel says of a process, such as `VmRSS:`, in bytes.
+pub(crate) fn field_of_status(process: u32, name: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
 }
 
 /// The permission bits of a file.

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in what it calls too"
 )]
 
+mod crowd;
 mod demo;
 mod files;
 mod harness;

@@ -1,10 +1,10 @@
-//! The entries of many events at once. The hashes are those of one by one; computed side by side they cost a fraction.
+//! The leaves of many events at once. The hashes are those of one by one; computed side by side they cost a fraction.
 
 use annals_hash::Batch;
 
 use super::seed::{Salt, Seed, TILE};
 use super::{Commitment, Place, write_line};
-use crate::record::{Draft, Section};
+use crate::record::{DraftRef, SectionRef};
 
 /// Events whose hashes are computed together: enough to fill the lanes, few enough to stay in the cache.
 const CHUNK: usize = 256;
@@ -26,16 +26,9 @@ pub struct Recorded<'a> {
     /// Where it stands.
     pub place: Place<'a>,
     /// The event.
-    pub draft: &'a Draft,
+    pub draft: DraftRef<'a>,
     /// The event's salt.
     pub salt: Salt,
-}
-
-/// Entries, one line after the other.
-#[derive(Clone, Debug, Default)]
-pub struct Entries {
-    text: String,
-    ends: Vec<usize>,
 }
 
 /// The salts of all runs, in their order, as [`super::event_salt`] gives them one by one.
@@ -67,12 +60,12 @@ pub fn event_salts(runs: &[SaltRun<'_>]) -> Vec<Salt> {
     nodes
 }
 
-/// The entries of all events, in their order, as [`super::write_entry`] writes them one by one.
-pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
-    let mut entries = Entries::default();
-    entries.text.reserve(events.len() * 768);
+/// The leaves of the log: `SHA-256(0x00 ‖ entry)` of each event in order, with the entry as [`super::write_entry`] writes it.
+pub fn entry_leaves(events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
+    let mut leaves = Vec::with_capacity(events.len());
     let mut batch = Batch::new();
     let (mut salts, mut commitments): (Vec<Salt>, Vec<Commitment>) = (Vec::new(), Vec::new());
+    let mut entry = String::new();
     for events in events.chunks(CHUNK) {
         salts.clear();
         commitments.clear();
@@ -81,64 +74,42 @@ pub fn write_entries(events: &[Recorded<'_>]) -> Entries {
         }
         batch.hash_into(&mut salts);
         for ((_, k, text), salt) in values(events).zip(&salts) {
-            batch.push(&[b"annals/section/v1\n", salt, &[k], text.as_bytes()]);
+            batch.push(&[b"annals/section/v1\n", salt, &[k], text]);
         }
         batch.hash_into(&mut commitments);
         let mut computed = commitments.iter().copied();
         for event in events {
-            let commitments = event.draft.sections.iter().map(|section| match section {
-                Section::Empty => None,
-                Section::Value(_) => computed.next(),
-                Section::Withheld(stored) => Some(*stored),
+            let draft = &event.draft;
+            let commitments = draft.section_refs().map(|section| match section {
+                SectionRef::Empty => None,
+                SectionRef::Value(_) => computed.next(),
+                SectionRef::Withheld(stored) => Some(*stored),
             });
-            write_line(&mut entries.text, &event.place, event.draft, commitments);
-            entries.ends.push(entries.text.len());
+            entry.clear();
+            write_line(
+                &mut entry,
+                &event.place,
+                &draft.head,
+                draft.target_heads(),
+                commitments,
+            );
+            batch.push(&[&[0], entry.as_bytes()]);
         }
+        batch.hash_into(&mut leaves);
     }
-    entries
+    leaves
 }
 
 /// The sections that have values, with their index.
 fn values<'a>(
     events: &'a [Recorded<'a>],
-) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a str)> + 'a {
+) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a [u8])> + 'a {
     events.iter().flat_map(|event| {
         (0u8..)
-            .zip(&event.draft.sections)
-            .filter_map(move |(k, section)| Some((event, k, section.text()?)))
+            .zip(event.draft.section_refs())
+            .filter_map(move |(k, section)| match section {
+                SectionRef::Value(text) => Some((event, k, text)),
+                SectionRef::Empty | SectionRef::Withheld(_) => None,
+            })
     })
-}
-
-impl Entries {
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// The lines in order, without line feeds.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        let begins = std::iter::once(0).chain(self.ends.iter().copied());
-        begins
-            .zip(&self.ends)
-            .map(|(begin, end)| &self.text[begin..*end])
-    }
-
-    /// `SHA-256(0x00 ‖ entry)` of every entry in order: the leaves of the log.
-    pub fn leaves(&self) -> Vec<[u8; 32]> {
-        let mut leaves = Vec::with_capacity(self.len());
-        let mut batch = Batch::new();
-        for line in self.lines() {
-            batch.push(&[&[0], line.as_bytes()]);
-            if batch.len() == CHUNK {
-                batch.hash_into(&mut leaves);
-            }
-        }
-        batch.hash_into(&mut leaves);
-        leaves
-    }
 }

@@ -65,7 +65,7 @@ impl Json {
         let mut input = serde_json::Deserializer::from_slice(text);
         let seed = ValueSeed {
             depth: limits::JSON_DEPTH,
-            trail: Some(&trail),
+            trail: &trail,
         };
         let value = seed
             .deserialize(&mut input)
@@ -110,26 +110,18 @@ impl Trail {
 #[derive(Clone, Copy)]
 struct ValueSeed<'t> {
     depth: usize,
-    trail: Option<&'t Trail>,
-}
-
-/// Reads an object and nothing else, nested at most `depth` deep, itself included.
-#[derive(Clone, Copy)]
-pub(crate) struct ObjectSeed {
-    pub(crate) depth: usize,
+    trail: &'t Trail,
 }
 
 impl ValueSeed<'_> {
     fn refuse<E: Error>(self, kind: JsonErrorKind) -> E {
-        if let Some(trail) = self.trail {
-            *trail.kind.borrow_mut() = Some(kind);
-        }
+        *self.trail.kind.borrow_mut() = Some(kind);
         E::custom("refused")
     }
 
     fn at<T, E>(self, result: Result<T, E>, token: impl FnOnce() -> String) -> Result<T, E> {
-        if let (Err(_), Some(trail)) = (&result, self.trail) {
-            trail.tokens.borrow_mut().push(token());
+        if result.is_err() {
+            self.trail.tokens.borrow_mut().push(token());
         }
         result
     }
@@ -226,29 +218,5 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Json, A::Error> {
         self.members(map).map(Json::Object)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for ObjectSeed {
-    type Value = Object;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Object, D::Error> {
-        input.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ObjectSeed {
-    type Value = Object;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object, A::Error> {
-        ValueSeed {
-            depth: self.depth,
-            trail: None,
-        }
-        .members(map)
     }
 }

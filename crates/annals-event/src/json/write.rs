@@ -34,7 +34,7 @@ impl Json {
 }
 
 impl Number {
-    fn write_canonical(self, out: &mut String) {
+    pub(super) fn write_canonical(self, out: &mut String) {
         match self {
             Self::Integer(n) => {
                 let _ = write!(out, "{n}");
@@ -70,7 +70,7 @@ impl fmt::Display for Object {
     }
 }
 
-pub(crate) fn write_object(out: &mut String, members: &Object) {
+fn write_object(out: &mut String, members: &Object) {
     out.push('{');
     for (n, (key, value)) in members.iter().enumerate() {
         if n > 0 {

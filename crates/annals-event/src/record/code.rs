@@ -4,7 +4,11 @@
 //! the flags: the producer gave the id; 1: the actor has an id; 2: a role; 3: the event failed. Sections follow with a tag each:
 //! 0 empty, 1 a value, 2 a commitment of 32 bytes.
 
-use super::{ActorRef, Draft, Section, Skeleton, TargetRef};
+use std::ops::Range;
+
+use super::{
+    ActorRef, Draft, DraftRef, Head, Section, SectionRef, Skeleton, TargetHead, TargetRef,
+};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -28,53 +32,75 @@ pub enum DecodeError {
     Broken(&'static str),
 }
 
+/// Appends the bytes of a draft, and says where among all bytes its id lies.
+pub(super) fn encode<'a>(
+    out: &mut Vec<u8>,
+    given_id: bool,
+    head: &Head<'_>,
+    targets: impl ExactSizeIterator<Item = TargetHead<'a>>,
+    sections: impl Iterator<Item = SectionRef<'a>>,
+) -> Range<usize> {
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    out.push(VERSION);
+    out.push(
+        flag(given_id, GIVEN_ID)
+            | flag(head.actor.id.is_some(), ACTOR_ID)
+            | flag(head.role.is_some(), ACTOR_ROLE)
+            | flag(head.failure.is_some(), FAILED),
+    );
+    let micros = head.occurred_at.as_micros();
+    number(
+        out,
+        (micros.cast_unsigned() << 1) ^ (micros >> 63).cast_unsigned(),
+    );
+    text(out, head.id.as_bytes());
+    let id = out.len() - head.id.len()..out.len();
+    text(out, head.action.as_bytes());
+    text(out, head.actor.kind.as_bytes());
+    for part in [head.actor.id, head.role, head.failure]
+        .into_iter()
+        .flatten()
+    {
+        text(out, part.as_bytes());
+    }
+    number(out, targets.len() as u64);
+    for target in targets {
+        out.push(u8::from(target.id.is_some()));
+        text(out, target.kind.as_bytes());
+        if let Some(id) = target.id {
+            text(out, id.as_bytes());
+        }
+    }
+    for section in sections {
+        match section {
+            SectionRef::Empty => out.push(0),
+            SectionRef::Value(value) => {
+                out.push(1);
+                text(out, value);
+            }
+            SectionRef::Withheld(commitment) => {
+                out.push(2);
+                out.extend_from_slice(commitment);
+            }
+        }
+    }
+    id
+}
+
 impl Draft {
     /// Appends the draft's bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let s = &self.skeleton;
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        out.push(VERSION);
-        out.push(
-            flag(self.given_id, GIVEN_ID)
-                | flag(s.actor.id.is_some(), ACTOR_ID)
-                | flag(s.actor.role.is_some(), ACTOR_ROLE)
-                | flag(s.failure.is_some(), FAILED),
-        );
-        let micros = s.occurred_at.as_micros();
-        number(
+        self.encode_and_find_id(out);
+    }
+
+    pub(super) fn encode_and_find_id(&self, out: &mut Vec<u8>) -> Range<usize> {
+        encode(
             out,
-            (micros.cast_unsigned() << 1) ^ (micros >> 63).cast_unsigned(),
-        );
-        text(out, &s.id);
-        text(out, &s.action);
-        text(out, &s.actor.kind);
-        for part in [&s.actor.id, &s.actor.role, &s.failure]
-            .into_iter()
-            .flatten()
-        {
-            text(out, part);
-        }
-        number(out, s.targets.len() as u64);
-        for target in &s.targets {
-            out.push(u8::from(target.id.is_some()));
-            text(out, &target.kind);
-            if let Some(id) = &target.id {
-                text(out, id);
-            }
-        }
-        for section in &self.sections {
-            match section {
-                Section::Empty => out.push(0),
-                Section::Value(value) => {
-                    out.push(1);
-                    text(out, value);
-                }
-                Section::Withheld(commitment) => {
-                    out.push(2);
-                    out.extend_from_slice(commitment);
-                }
-            }
-        }
+            self.given_id,
+            &self.skeleton.head(),
+            self.skeleton.target_heads(),
+            self.section_refs(),
+        )
     }
 
     /// Reads a draft from exactly these bytes.
@@ -82,13 +108,124 @@ impl Draft {
     /// # Errors
     /// [`DecodeError`] for anything that [`Draft::encode`] does not write. Never more memory than the bytes themselves ask for.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        DraftRef::read(bytes)?.to_draft()
+    }
+}
+
+impl<'a> DraftRef<'a> {
+    /// Reads a draft where it lies, from exactly these bytes. The texts of sections are looked at no further.
+    ///
+    /// # Errors
+    /// As [`Draft::decode`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut input = Input { rest: bytes };
-        let draft = input.draft()?;
-        if input.rest.is_empty() {
-            Ok(draft)
-        } else {
-            Err(DecodeError::Length)
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::Version(other)),
         }
+        let flags = input.byte()?;
+        if flags >= FAILED << 1 {
+            return Err(DecodeError::Broken("flag"));
+        }
+        let zigzag = input.number()?;
+        let micros = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
+        let occurred_at = Timestamp::from_micros(micros).ok_or(DecodeError::Broken("time"))?;
+        let id = input.text()?;
+        let action = input.text()?;
+        let kind = input.text()?;
+        let mut part = |bit| {
+            if flags & bit != 0 {
+                input.text().map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let head = Head {
+            id,
+            action,
+            occurred_at,
+            actor: TargetHead {
+                id: part(ACTOR_ID)?,
+                kind,
+            },
+            role: part(ACTOR_ROLE)?,
+            failure: part(FAILED)?,
+        };
+        let count = input.number()?;
+        let targets = usize::try_from(count)
+            .ok()
+            .filter(|count| *count <= limits::TARGETS)
+            .ok_or(DecodeError::Broken("number of targets"))?;
+        let before_targets = input;
+        for _ in 0..targets {
+            input.target()?;
+        }
+        let before_sections = input;
+        for _ in 0..Section::TARGETS + targets {
+            input.section()?;
+        }
+        if !input.rest.is_empty() {
+            return Err(DecodeError::Length);
+        }
+        Ok(Self {
+            head,
+            given_id: flags & GIVEN_ID != 0,
+            targets,
+            rest: [before_targets.rest, before_sections.rest],
+        })
+    }
+
+    /// What the skeleton has of the targets.
+    pub(crate) fn target_heads(&self) -> impl ExactSizeIterator<Item = TargetHead<'a>> + use<'a> {
+        let mut input = Input { rest: self.rest[0] };
+        // They were read before, so there is no other.
+        (0..self.targets).map(move |_| input.target().unwrap_or_default())
+    }
+
+    /// The sections in order.
+    pub(crate) fn section_refs(&self) -> impl ExactSizeIterator<Item = SectionRef<'a>> + use<'a> {
+        let mut input = Input { rest: self.rest[1] };
+        (0..Section::TARGETS + self.targets)
+            .map(move |_| input.section().unwrap_or(SectionRef::Empty))
+    }
+
+    /// The draft with texts of its own.
+    ///
+    /// # Errors
+    /// [`DecodeError::Broken`] if a section is no text.
+    pub fn to_draft(&self) -> Result<Draft, DecodeError> {
+        let head = &self.head;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let section = |section| match section {
+            SectionRef::Empty => Ok(Section::Empty),
+            SectionRef::Withheld(commitment) => Ok(Section::Withheld(*commitment)),
+            SectionRef::Value(text) => std::str::from_utf8(text)
+                .map(|text| Section::Value(text.to_owned()))
+                .map_err(|_| DecodeError::Broken("text")),
+        };
+        let sections = self.section_refs().map(section);
+        Ok(Draft {
+            skeleton: Skeleton {
+                id: head.id.to_owned(),
+                action: head.action.to_owned(),
+                occurred_at: head.occurred_at,
+                actor: ActorRef {
+                    id: owned(head.actor.id),
+                    kind: head.actor.kind.to_owned(),
+                    role: owned(head.role),
+                },
+                failure: owned(head.failure),
+                targets: self
+                    .target_heads()
+                    .map(|target| TargetRef {
+                        id: owned(target.id),
+                        kind: target.kind.to_owned(),
+                    })
+                    .collect(),
+            },
+            sections: sections.collect::<Result<_, _>>()?,
+            given_id: self.given_id,
+        })
     }
 }
 
@@ -100,70 +237,18 @@ fn number(out: &mut Vec<u8>, mut value: u64) {
     out.push(value.to_le_bytes()[0]);
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
+fn text(out: &mut Vec<u8>, text: &[u8]) {
     number(out, text.len() as u64);
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(text);
 }
 
+#[derive(Clone, Copy)]
 struct Input<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Input<'a> {
-    fn draft(&mut self) -> Result<Draft, DecodeError> {
-        match self.byte()? {
-            VERSION => {}
-            other => return Err(DecodeError::Version(other)),
-        }
-        let flags = self.byte()?;
-        if flags >= FAILED << 1 {
-            return Err(DecodeError::Broken("flag"));
-        }
-        let zigzag = self.number()?;
-        let micros = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
-        let occurred_at = Timestamp::from_micros(micros).ok_or(DecodeError::Broken("time"))?;
-        let id = self.text()?;
-        let action = self.text()?;
-        let kind = self.text()?;
-        let mut part = |bit| {
-            if flags & bit != 0 {
-                self.text().map(Some)
-            } else {
-                Ok(None)
-            }
-        };
-        let actor = ActorRef {
-            id: part(ACTOR_ID)?,
-            kind,
-            role: part(ACTOR_ROLE)?,
-        };
-        let failure = part(FAILED)?;
-        let count = self.number()?;
-        if count > limits::TARGETS as u64 {
-            return Err(DecodeError::Broken("number of targets"));
-        }
-        let targets = (0..count)
-            .map(|_| self.target())
-            .collect::<Result<Vec<_>, _>>()?;
-        let sections = (0..Section::TARGETS + targets.len())
-            .map(|_| self.section())
-            .collect::<Result<Vec<_>, _>>()?;
-        let skeleton = Skeleton {
-            id,
-            action,
-            occurred_at,
-            actor,
-            failure,
-            targets,
-        };
-        Ok(Draft {
-            skeleton,
-            sections,
-            given_id: flags & GIVEN_ID != 0,
-        })
-    }
-
-    fn target(&mut self) -> Result<TargetRef, DecodeError> {
+    fn target(&mut self) -> Result<TargetHead<'a>, DecodeError> {
         let has_id = match self.byte()? {
             0 => false,
             1 => true,
@@ -171,27 +256,30 @@ impl<'a> Input<'a> {
         };
         let kind = self.text()?;
         let id = if has_id { Some(self.text()?) } else { None };
-        Ok(TargetRef { id, kind })
+        Ok(TargetHead { id, kind })
     }
 
-    fn section(&mut self) -> Result<Section, DecodeError> {
+    fn section(&mut self) -> Result<SectionRef<'a>, DecodeError> {
         match self.byte()? {
-            0 => Ok(Section::Empty),
-            1 => self.text().map(Section::Value),
+            0 => Ok(SectionRef::Empty),
+            1 => self.piece().map(SectionRef::Value),
             2 => {
-                let bytes = self.take(32)?;
-                let commitment = bytes.try_into().map_err(|_| DecodeError::Length)?;
-                Ok(Section::Withheld(commitment))
+                let (commitment, rest) =
+                    self.rest.split_first_chunk().ok_or(DecodeError::Length)?;
+                self.rest = rest;
+                Ok(SectionRef::Withheld(commitment))
             }
             _ => Err(DecodeError::Broken("section")),
         }
     }
 
-    fn text(&mut self) -> Result<String, DecodeError> {
+    fn text(&mut self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.piece()?).map_err(|_| DecodeError::Broken("text"))
+    }
+
+    fn piece(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = usize::try_from(self.number()?).map_err(|_| DecodeError::Length)?;
-        let bytes = self.take(length)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| DecodeError::Broken("text"))?;
-        Ok(text.to_owned())
+        self.take(length)
     }
 
     fn number(&mut self) -> Result<u64, DecodeError> {

@@ -1,18 +1,16 @@
 //! From an event to a draft: every limit, every pattern, and which value goes where.
 
+use super::split::{Sections, split, target_heads};
 use super::{
-    ActorRef, Draft, Rules, Section, Skeleton, TargetRef, UNSPECIFIED, contains_email, is_event_id,
-    is_name,
+    ActorRef, Draft, Rules, Skeleton, TargetRef, UNSPECIFIED, has_own_prefix, is_event_id, is_name,
+    is_too_far_ahead, size,
 };
 use crate::catalogue::Outcome;
-use crate::event::{Actor, Context, Event, Failure, OnBehalfOf, Target, too_deep, too_large};
-use crate::json::{Json, Object, write_object, write_string};
+use crate::event::{Actor, Event, EventRef, Target, too_deep, too_large};
+use crate::json::{Json, Object};
 use crate::limits;
 use crate::problem::{EventError, Problem, ProblemCode, push_token};
 use crate::time::Timestamp;
-
-/// The prefix of the events that Annals writes itself.
-const OWN_PREFIX: &str = "audit_log.";
 
 impl Draft {
     /// Checks an event against the rules and splits it into what stands in the clear and its sections.
@@ -34,76 +32,55 @@ impl Draft {
         if !check.problems.is_empty() {
             return Err(EventError::many(check.problems));
         }
-        let reason = settle_reason(&mut event, rules);
+        adopt_reason(&mut event, rules);
         let given_id = event.id.is_some();
-        let personal = |kind: &str, id: &str| {
-            rules.personal_types.iter().any(|personal| personal == kind) || contains_email(id)
-        };
-
-        let Event {
-            id,
-            action,
-            occurred_at,
-            actor,
-            targets,
-            context,
-            ..
-        } = &mut event;
-        let mut sections = Vec::with_capacity(Section::TARGETS + targets.len());
-        let hidden = personal(&actor.kind, &actor.id);
-        let role = actor.role.take_if(|role| is_name(role));
-        sections.push(actor_section(actor, hidden));
-        sections.push(context_section(context));
-        let mut skeleton = Skeleton {
-            id: id.take().unwrap_or_else(new_id),
-            action: std::mem::take(action),
-            occurred_at: *occurred_at,
+        let id = event.id.take().unwrap_or_else(new_id);
+        let mut free = String::new();
+        let event = EventRef::of(&event, &mut free);
+        let mut sections = Sections::default();
+        let head = split(&event, &free, &id, rules, &mut sections);
+        let targets = target_heads(&event, rules);
+        let size = size(&head, targets.clone(), sections.iter());
+        if size > limits::RECORD_BYTES {
+            return Err(too_large(size, limits::RECORD_BYTES).into());
+        }
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let skeleton = Skeleton {
+            action: head.action.to_owned(),
+            occurred_at: head.occurred_at,
             actor: ActorRef {
-                id: (!hidden).then(|| std::mem::take(&mut actor.id)),
-                kind: std::mem::take(&mut actor.kind),
-                role,
+                id: owned(head.actor.id),
+                kind: head.actor.kind.to_owned(),
+                role: owned(head.role),
             },
-            failure: None,
-            targets: Vec::with_capacity(targets.len()),
+            failure: owned(head.failure),
+            targets: targets
+                .map(|target| TargetRef {
+                    id: owned(target.id),
+                    kind: target.kind.to_owned(),
+                })
+                .collect(),
+            id,
         };
-        let targets = std::mem::take(targets);
-        sections.push(details_section(&event));
-        skeleton.failure = reason;
-        for target in targets {
-            let hidden = personal(&target.kind, &target.id);
-            sections.push(target_section(&target, hidden));
-            skeleton.targets.push(TargetRef {
-                id: (!hidden).then_some(target.id),
-                kind: target.kind,
-            });
-        }
-        let draft = Self {
+        Ok(Self {
             skeleton,
-            sections,
+            sections: sections.to_vec(),
             given_id,
-        };
-        match draft.size() {
-            size if size > limits::RECORD_BYTES => {
-                Err(too_large(size, limits::RECORD_BYTES).into())
-            }
-            _ => Ok(draft),
-        }
+        })
     }
 }
 
-/// The reason for the skeleton. What of the failure belongs into the details stays in `event.failure`.
-fn settle_reason(event: &mut Event, rules: &Rules<'_>) -> Option<String> {
-    let known = rules.catalogue.get(&event.action);
-    let fails = known.is_some_and(|entry| entry.outcome == Outcome::Failure);
-    let listed = |reason: &str| {
-        reason == UNSPECIFIED || known.is_some_and(|entry| entry.reasons.contains(&reason))
+/// Moves the reason of a failure from the metadata to its place: clients of WorkOS have no other place for it.
+fn adopt_reason(event: &mut Event, rules: &Rules<'_>) {
+    let Some(known) = rules.catalogue.get(&event.action) else {
+        return;
     };
-    // Clients of WorkOS have no other place for it.
+    let listed = |reason: &str| reason == UNSPECIFIED || known.reasons.contains(&reason);
     let given = event
         .failure
         .as_ref()
         .is_some_and(|failure| failure.reason.is_some());
-    if fails
+    if known.outcome == Outcome::Failure
         && !given
         && let Some(metadata) = &mut event.metadata
         && metadata.get_str("failure_reason").is_some_and(listed)
@@ -111,138 +88,6 @@ fn settle_reason(event: &mut Event, rules: &Rules<'_>) -> Option<String> {
     {
         event.failure.get_or_insert_default().reason = Some(reason);
     }
-    let failure = match (&mut event.failure, fails) {
-        (None, false) => return None,
-        (None, true) => return Some(UNSPECIFIED.to_owned()),
-        (Some(failure), _) => failure,
-    };
-    let clear = |reason: &mut String| {
-        if fails {
-            listed(reason)
-        } else {
-            is_name(reason)
-        }
-    };
-    Some(
-        failure
-            .reason
-            .take_if(clear)
-            .unwrap_or_else(|| UNSPECIFIED.to_owned()),
-    )
-}
-
-/// Writes the members of one section in their sorted order, so that the text is canonical.
-struct Writer {
-    text: String,
-}
-
-impl Writer {
-    fn new() -> Self {
-        Self {
-            text: String::with_capacity(128),
-        }
-    }
-
-    fn key(&mut self, key: &str) {
-        self.text
-            .push_str(if self.text.is_empty() { "{\"" } else { ",\"" });
-        self.text.push_str(key);
-        self.text.push_str("\":");
-    }
-
-    fn string(&mut self, key: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.key(key);
-            write_string(&mut self.text, value);
-        }
-    }
-
-    fn object(&mut self, key: &str, value: Option<&Object>) {
-        if let Some(value) = value {
-            self.key(key);
-            write_object(&mut self.text, value);
-        }
-    }
-
-    fn done(mut self) -> Section {
-        if self.text.is_empty() {
-            return Section::Empty;
-        }
-        self.text.push('}');
-        Section::Value(self.text)
-    }
-}
-
-fn actor_section(actor: &Actor, hidden: bool) -> Section {
-    let mut out = Writer::new();
-    out.string("email", actor.email.as_deref());
-    out.string("id", hidden.then_some(&*actor.id));
-    out.object("metadata", actor.metadata.as_ref());
-    out.string("name", actor.name.as_deref());
-    if let Some(party) = &actor.on_behalf_of {
-        out.key("on_behalf_of");
-        out.text.push_str(&on_behalf_of(party));
-    }
-    out.string("role", actor.role.as_deref());
-    match out.done() {
-        // Always committed, so that every leaf has a salt in it and cannot be guessed from its neighbours.
-        Section::Empty => Section::Value("{}".to_owned()),
-        section => section,
-    }
-}
-
-fn on_behalf_of(party: &OnBehalfOf) -> String {
-    let mut out = Writer::new();
-    out.string("email", party.email.as_deref());
-    out.string("id", Some(&party.id));
-    out.string("name", party.name.as_deref());
-    out.string("type", Some(&party.kind));
-    out.text.push('}');
-    out.text
-}
-
-fn context_section(context: &Context) -> Section {
-    let mut out = Writer::new();
-    for (key, value) in context.members() {
-        out.string(key, value);
-    }
-    out.done()
-}
-
-fn details_section(event: &Event) -> Section {
-    let mut out = Writer::new();
-    if let Some(Failure {
-        reason,
-        stage,
-        detail,
-    }) = &event.failure
-    {
-        let mut failure = Writer::new();
-        failure.string("detail", detail.as_deref());
-        failure.string("reason", reason.as_deref());
-        failure.string("stage", stage.as_deref());
-        if let Section::Value(text) = failure.done() {
-            out.key("failure");
-            out.text.push_str(&text);
-        }
-    }
-    out.object("metadata", event.metadata.as_ref());
-    out.object("next", event.next.as_ref());
-    out.object("previous", event.previous.as_ref());
-    if let Some(version) = event.version {
-        out.key("version");
-        out.text.push_str(&version.to_string());
-    }
-    out.done()
-}
-
-fn target_section(target: &Target, hidden: bool) -> Section {
-    let mut out = Writer::new();
-    out.string("email", target.email.as_deref());
-    out.string("id", hidden.then_some(&*target.id));
-    out.object("metadata", target.metadata.as_ref());
-    out.string("name", target.name.as_deref());
-    out.done()
 }
 
 /// A place in the document that costs nothing until a problem is noted.
@@ -280,12 +125,7 @@ impl Check {
         let root = At::Root;
         let at = |key| At::Member(&root, key);
         self.action(at("action"), &event.action, rules);
-        if event
-            .occurred_at
-            .as_micros()
-            .saturating_sub(now.as_micros())
-            > limits::AHEAD_MICROS
-        {
+        if is_too_far_ahead(event.occurred_at, now) {
             let rule = "lies more than 10 minutes ahead of the clock here";
             self.note(at("occurred_at"), ProblemCode::InFuture, rule);
         }
@@ -323,11 +163,7 @@ impl Check {
 
     fn action(&mut self, at: At<'_>, action: &str, rules: &Rules<'_>) {
         self.name(at, action);
-        // Without regard to case, as searches compare: no event may look like one of ours.
-        let own = action
-            .get(..OWN_PREFIX.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(OWN_PREFIX));
-        if !rules.internal && own {
+        if !rules.internal && has_own_prefix(action) {
             let rule = "starts with audit_log., which is kept for events about the log itself";
             self.note(at, ProblemCode::Reserved, rule);
         } else if rules.strict && !rules.catalogue.knows(action) {

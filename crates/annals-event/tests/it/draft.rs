@@ -1,8 +1,10 @@
 use annals_event::{
-    Actor, Catalogue, DecodeError, Draft, Event, EventError, Failure, Json, Object, ProblemCode,
-    Row, Rules, Section, Target, Timestamp, UNSPECIFIED, contains_email, is_event_id, limits,
+    Actor, Catalogue, DecodeError, Draft, Drafts, Event, EventError, Failure, Json, Object,
+    ProblemCode, Row, Rules, Section, Target, Timestamp, UNSPECIFIED, contains_email, is_event_id,
+    limits,
 };
 use proptest::prelude::*;
+use serde::de::DeserializeSeed as _;
 
 use crate::{event, strategy};
 
@@ -555,7 +557,75 @@ fn bytes_of_another_version_are_refused() {
     assert_eq!(Draft::decode(&[]), Err(DecodeError::Length));
 }
 
+/// What the straight way makes of a text.
+fn straight(text: &[u8], rules: &Rules<'_>) -> Option<Draft> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut drafts = Drafts::from(draft(small()));
+    let before = drafts.clone();
+    let mut input = serde_json::Deserializer::from_str(text);
+    let (id, declines) = (fresh, |action: &str| action == "declined");
+    let taken = drafts
+        .straight(*rules, now(), &id, &declines)
+        .deserialize(&mut input);
+    if taken.is_err() {
+        assert_eq!(drafts.bytes(0), before.bytes(0));
+        assert_eq!(
+            (drafts.len(), drafts.size()),
+            (1, before.size()),
+            "nothing was appended"
+        );
+        return None;
+    }
+    input.end().ok()?;
+    let draft = drafts.get(1).expect("appended").to_draft();
+    Some(draft.expect("texts"))
+}
+
+/// What the thorough way makes of it.
+fn thorough(text: &[u8], rules: &Rules<'_>) -> Option<Draft> {
+    let event = Event::from_json(text).ok()?;
+    Draft::new(event, rules, now(), fresh).ok()
+}
+
+/// If it were to decline all, nobody would notice but by the time that it takes.
+#[test]
+fn the_straight_way_takes_what_is_plain() {
+    let unsorted = event::SMALL.replace(
+        "\"context\":{}",
+        r#""context":{},"metadata":{"z":1.50,"b":[{"y":true,"x":null}],"a":"\u00e9\n","c":{}}"#,
+    );
+    for text in [event::SMALL, event::FULL, &unsorted] {
+        let taken = straight(text.as_bytes(), &Rules::open());
+        assert!(taken.is_some(), "{text}");
+        assert_eq!(taken, thorough(text.as_bytes(), &Rules::open()));
+    }
+    let declined = event::SMALL.replace(&small().action, "declined");
+    assert!(straight(declined.as_bytes(), &Rules::open()).is_none());
+}
+
 proptest! {
+    /// What the straight way takes, it takes as the thorough one does.
+    #[test]
+    fn the_straight_way_and_the_thorough_one_agree(
+        event in strategy::event(),
+        changes in proptest::collection::vec(
+            (any::<prop::sample::Index>(), prop::sample::select(b"{}[]\",:0\\nu x$@\n".to_vec())),
+            0..3,
+        ),
+        (strict, internal) in any::<(bool, bool)>(),
+    ) {
+        let mut text = event.to_json().to_canonical().into_bytes();
+        for (at, letter) in changes {
+            let at = at.index(text.len());
+            text[at] = letter;
+        }
+        let personal = ["person".to_owned()];
+        let rules = Rules { personal_types: &personal, strict, internal, ..Rules::open() };
+        if let Some(taken) = straight(&text, &rules) {
+            prop_assert_eq!(Some(taken), thorough(&text, &rules));
+        }
+    }
+
     /// With its id, an event comes back exactly as it was sent.
     #[test]
     fn what_goes_in_comes_out(mut event in strategy::event()) {

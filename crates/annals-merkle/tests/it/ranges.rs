@@ -1,7 +1,7 @@
 //! Compact ranges: whatever is cut, joined, stored or pruned, the root is the naive tree's.
 
 use annals_merkle::{
-    CompactRange, CompactRangeError, NodeId, ProofError, RangeProof, Subtree, cover,
+    CompactRange, CompactRangeError, NodeId, ProofError, RangeProof, Subtree, cover, grow_all,
     inclusion_subtrees, prove, range_nodes, verify_inclusion, verify_range,
 };
 use proptest::prelude::*;
@@ -210,23 +210,30 @@ fn what_is_not_a_range_is_refused() {
 }
 
 proptest! {
-    /// Many leaves at once are the same leaves one after the other, down to the order of what is shown.
+    /// Many leaves at once, to many ranges at once, are the same leaves one after the other.
     #[test]
     fn leaves_at_once_are_leaves_one_by_one(
-        begin in 0u64..70,
-        runs in proptest::collection::vec(0usize..300, 0..6),
+        begins in proptest::collection::vec(0u64..70, 0..5),
+        turns in proptest::collection::vec(proptest::collection::vec(0usize..300, 5), 0..6),
     ) {
-        let (mut at_once, mut one_by_one) = (CompactRange::new(begin), CompactRange::new(begin));
+        let mut at_once: Vec<_> = begins.iter().copied().map(CompactRange::new).collect();
+        let mut one_by_one = at_once.clone();
         let (mut shown, mut expected) = (Vec::new(), Vec::new());
         let naive = Naive::counting(300);
-        for run in runs {
-            let leaves = &naive.leaves[..run];
-            at_once.push_leaves(leaves, &mut |id, hash| shown.push((id, hash)));
-            for leaf in leaves {
-                one_by_one.push_leaf(*leaf, &mut |id, hash| expected.push((id, hash)));
+        for turn in turns {
+            let runs = turn.iter().map(|count| &naive.leaves[..*count]);
+            let mut growing: Vec<_> = at_once.iter_mut().zip(runs.clone()).collect();
+            grow_all(&mut growing, &mut |range, id, hash| shown.push((range, id, hash)));
+            for (n, (range, leaves)) in one_by_one.iter_mut().zip(runs).enumerate() {
+                for leaf in leaves {
+                    range.push_leaf(*leaf, &mut |id, hash| expected.push((n, id, hash)));
+                }
             }
             prop_assert_eq!(&at_once, &one_by_one);
         }
+        let by_place = |(range, id, _): &(usize, NodeId, _)| (*range, id.level, id.index);
+        shown.sort_by_key(by_place);
+        expected.sort_by_key(by_place);
         prop_assert_eq!(shown, expected);
     }
 }

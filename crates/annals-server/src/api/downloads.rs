@@ -3,10 +3,11 @@
 use annals_event::Section;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::events::find::order;
+use super::events::find::{Matching, order};
 use super::events::query;
 use crate::app::App;
 use crate::audit;
@@ -23,6 +24,20 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(proof))
 }
 
+/// Of how much of the log, and which way round.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "describes the wire; see the functions that read it"
+)]
+struct Cut {
+    /// As the log was at this size.
+    as_of: Option<u64>,
+    /// `desc` (default) or `asc`, by position.
+    order: Option<String>,
+}
+
 /// Download as CSV.
 ///
 /// Every event that matches, never cut short. The columns are those of docs/csv.md.
@@ -31,13 +46,8 @@ pub(crate) fn router() -> OpenApiRouter<App> {
     path = "/audit_logs/events.csv",
     tag = "downloads",
     params(
-        ("organization_id" = String, Query, description = "The workspace."),
-        ("q" = Option<String>, Query, description = "Which events, in the search language."),
-        ("from" = Option<String>, Query, description = "`occurred_at` from here."),
-        ("to" = Option<String>, Query, description = "`occurred_at` before here."),
-        ("tz" = Option<String>, Query, description = "Zone in which dates in `q` are read; default UTC."),
-        ("as_of" = Option<u64>, Query, description = "As the log was at this size."),
-        ("order" = Option<String>, Query, description = "`desc` (default) or `asc`, by position."),
+        Matching,
+        Cut,
         ("escape" = Option<String>, Query, description = "`apostrophe` (default) disarms formulas; `none` is for machines."),
         ("bom" = Option<bool>, Query, description = "Start with a byte order mark, for Excel."),
     ),
@@ -67,13 +77,8 @@ async fn csv(
     path = "/audit_logs/events.ndjson",
     tag = "downloads",
     params(
-        ("organization_id" = String, Query, description = "The workspace."),
-        ("q" = Option<String>, Query, description = "Which events, in the search language."),
-        ("from" = Option<String>, Query, description = "`occurred_at` from here."),
-        ("to" = Option<String>, Query, description = "`occurred_at` before here."),
-        ("tz" = Option<String>, Query, description = "Zone in which dates in `q` are read; default UTC."),
-        ("as_of" = Option<u64>, Query, description = "As the log was at this size."),
-        ("order" = Option<String>, Query, description = "`desc` (default) or `asc`, by position."),
+        Matching,
+        Cut,
     ),
     responses(
         (status = 200, content_type = "application/x-ndjson", body = String),
@@ -103,17 +108,9 @@ async fn rows(
     let (organization, log) = caller.organization(&organization_id)?;
     caller.entitled(&organization)?;
     let selection = Selection::new(&organization, log.clone(), filter, as_of, order);
-    // Recorded before the first byte goes out; the file is as of the size before.
-    let mut event =
-        caller
-            .act()
-            .event(&app, "audit_log.exported")
-            .target("audit_log", &organization.id, None);
-    event = event.with("format", format.extension());
-    if !text.is_empty() {
-        event = event.with("query", text);
-    }
-    audit::record(&app, &log, event.draft()?).await?;
+    // The file is as of the size before.
+    let query = (!text.is_empty()).then_some(("query", text));
+    audit::exported(&app, &caller.act(), &log, format.extension(), query).await?;
     selection.respond(&app, format)
 }
 
@@ -165,12 +162,7 @@ async fn proof(
     }
     params.finish_strictly()?;
     let place = app.downloads.take(&log)?;
-    let event =
-        caller
-            .act()
-            .event(&app, "audit_log.exported")
-            .target("audit_log", &organization.id, None);
-    audit::record(&app, &log, event.with("format", "proof").draft()?).await?;
+    audit::exported(&app, &caller.act(), &log, "proof", None).await?;
     let headers = download::headers(
         &organization.id,
         "proof",

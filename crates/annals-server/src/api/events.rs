@@ -1,6 +1,6 @@
 //! Events: record one, record many, find them, prove them.
 
-use annals_event::{Query, When};
+use annals_event::{Drafts, Query, When};
 use annals_store::{Append, Item};
 use axum::Json;
 use axum::body::Body;
@@ -113,14 +113,22 @@ pub(crate) async fn create(
         timeout: app.config.limits.body_timeout(),
     };
     let body = body::read(&headers, body, bounds).await?;
-    let envelope = ingest::envelope(&body)?;
-    let log = caller.recording_log(&envelope.organization_id).await?;
-    let draft = ingest::draft(&app, envelope.event).inspect_err(|_| {
-        app.metrics.rejected.fetch_add(1, Relaxed);
-    })?;
+    let mut drafts = Drafts::new();
+    let log = match ingest::straight(&app, &body, &mut drafts) {
+        Some(organization_id) => caller.recording_log(&organization_id).await?,
+        None => {
+            let envelope = ingest::envelope(&body)?;
+            let log = caller.recording_log(&envelope.organization_id).await?;
+            let draft = ingest::draft(&app, envelope.event).inspect_err(|_| {
+                app.metrics.rejected.fetch_add(1, Relaxed);
+            })?;
+            drafts.push(&draft);
+            log
+        }
+    };
     let appended = log
         .append(Append {
-            drafts: vec![draft],
+            drafts,
             recorded_by: caller.key.id.clone(),
             idempotency: ingest::idempotency(&headers, &body)?,
             internal: false,

@@ -25,6 +25,9 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(revoke))
 }
 
+/// The most addresses in `it_contact_emails`.
+const CONTACTS: usize = 20;
+
 /// A portal link.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PortalLink {
@@ -47,6 +50,8 @@ pub(crate) struct PortalLinkBody {
     return_url: Option<String>,
     /// Your id of the person, by which `/portal/revoke_link` revokes this link later.
     external_user_id: Option<String>,
+    /// Accepted as `WorkOS` does, at most 20; nothing is sent to them.
+    it_contact_emails: Option<Vec<String>>,
     /// Ours: who will use it, `{"id", "name"?, "email"?}`; without it the link itself is recorded as the actor.
     #[schema(value_type = Option<Object>)]
     user: Option<()>,
@@ -79,6 +84,7 @@ async fn create(
     let body = body::control(&app, &headers, body).await?;
     let mut fields = fields::read(&body)?;
     let organization_id = fields.required_text("organization");
+    fields.texts("it_contact_emails", CONTACTS);
     let new = NewLink {
         intent: word(
             &mut fields,

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::events::find::Matching;
 use super::events::query;
 use crate::app::App;
 use crate::auth::Reader;
@@ -46,11 +47,7 @@ const ROWS: u64 = 256;
     path = "/audit_logs/events/tail",
     tag = "events",
     params(
-        ("organization_id" = String, Query, description = "The workspace."),
-        ("q" = Option<String>, Query, description = "Which events, in the search language."),
-        ("from" = Option<String>, Query, description = "`occurred_at` from here."),
-        ("to" = Option<String>, Query, description = "`occurred_at` before here."),
-        ("tz" = Option<String>, Query, description = "Zone in which dates in `q` are read; default UTC."),
+        Matching,
         ("after" = Option<u64>, Query, description = "Start after this position."),
         ("Last-Event-ID" = Option<u64>, Header, description = "The same, as browsers send it."),
     ),

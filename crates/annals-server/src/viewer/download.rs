@@ -122,18 +122,10 @@ async fn rows(
         address.as_of,
         Order::Desc,
     );
-    // Recorded before the first byte goes out; the file is as of the size before.
-    let own = visitor.act(guest).event(app, "audit_log.exported").target(
-        "audit_log",
-        &visitor.organization.id,
-        None,
-    );
-    let mut own = own.with("format", format.extension());
-    if !query.is_empty() {
-        own = own.with("query", query.to_string());
-    }
-    let draft = own.draft().map_err(&fail)?;
-    audit::record(app, &visitor.log, draft)
+    // The file is as of the size before.
+    let asked = (!query.is_empty()).then(|| ("query", query.to_string()));
+    let act = visitor.act(guest);
+    audit::exported(app, &act, &visitor.log, format.extension(), asked)
         .await
         .map_err(&fail)?;
     selection.respond(app, format).map_err(&fail)
@@ -159,17 +151,8 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
     };
     let as_of = as_of.max(positions.end);
     let place = app.downloads.take(&visitor.log).map_err(&fail)?;
-    let own = visitor.act(guest).event(app, "audit_log.exported").target(
-        "audit_log",
-        &visitor.organization.id,
-        None,
-    );
-    let mut own = own.with("format", "proof");
-    if let Some(id) = &address.event {
-        own = own.with("event", id.as_str());
-    }
-    let draft = own.draft().map_err(&fail)?;
-    audit::record(app, &visitor.log, draft)
+    let asked = address.event.clone().map(|id| ("event", id));
+    audit::exported(app, &visitor.act(guest), &visitor.log, "proof", asked)
         .await
         .map_err(&fail)?;
     let one = (address.event.is_some()).then_some(positions.start);

@@ -137,6 +137,62 @@ pub(crate) fn cookie_refused(app: &App, guest: &Guest, handoff: &str) -> Stop {
     message.page(app, guest)
 }
 
+/// The start page, for people who open the address of the server in a browser.
+pub(crate) fn start(app: &App, guest: &Guest) -> Stop {
+    let mut message = Message::new(
+        StatusCode::OK,
+        "list",
+        "This is Annals",
+        &[
+            "It keeps the audit logs of a product: who did what, when and from where, so that nobody can change it unseen.",
+            "To read the audit log of your workspace, open Audit Logs in the Settings of the product that you use.",
+            "To record events or read them with a program, see the description of the API.",
+        ],
+    );
+    message.links.push(link(
+        "Description of the API",
+        "/docs".to_owned(),
+        true,
+        false,
+    ));
+    message.page(app, guest)
+}
+
+/// Where the log is delivered is set up here one day. `home` is the log's page, for who may read it.
+pub(crate) fn streams(app: &App, guest: &Guest, home: Option<String>) -> Stop {
+    let mut message = Message::new(
+        StatusCode::OK,
+        "gear",
+        "Log streams are not set up here",
+        &[
+            "Audit logs of this product cannot yet be delivered to another system as they are recorded.",
+            "Meanwhile a program with a key can follow the log, or download what it needs.",
+        ],
+    );
+    match home {
+        Some(home) => message
+            .links
+            .push(link("Back to the audit log", home, true, false)),
+        None => message.links.extend(back(guest)),
+    }
+    message.page(app, guest)
+}
+
+/// A link to set up log streams does not open the log.
+pub(crate) fn streams_only(app: &App, guest: &Guest) -> Stop {
+    let mut message = Message::new(
+        StatusCode::FORBIDDEN,
+        "lock",
+        "This link does not open the audit log",
+        &[
+            "It was made to set up log streams.",
+            "Open Audit Logs from the Settings of your workspace to read the log.",
+        ],
+    );
+    message.links.extend(back(guest));
+    message.page(app, guest)
+}
+
 /// There is nothing here, or nothing that this person may know of.
 pub(crate) fn not_found(app: &App, guest: &Guest) -> Stop {
     Message::new(

@@ -308,6 +308,15 @@ async fn a_portal_link_is_for_the_log_and_nothing_else() {
             .json()["message"],
         "Organization not found: 'org_nobody'."
     );
+    let contacts = async |count| {
+        let emails = vec!["it@acme.example"; count];
+        make(json!({ "organization": ACME, "it_contact_emails": emails })).await
+    };
+    contacts(20).await.is(201);
+    assert_eq!(
+        contacts(21).await.is(422).json()["errors"][0]["field"],
+        "it_contact_emails"
+    );
     make(json!({ "organization": ACME, "path": "https://evil.example/" }))
         .await
         .is(422);

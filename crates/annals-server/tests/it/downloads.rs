@@ -294,6 +294,23 @@ async fn an_export_is_the_csv_file_and_goes_on_where_it_stopped() {
     range(&server, &url, &format!("bytes={total}-"), "")
         .await
         .is(416);
+    for malformed in ["bytes=+5-", "bytes=-", "bytes= 5-", "bytes=5-9", "+5-"] {
+        let answer = range(&server, &url, malformed, "").await;
+        assert_eq!(answer.is(200).body, whole.body, "{malformed}");
+    }
+
+    // Who only looks takes nothing away, and nothing of it is recorded.
+    let size = server.store.log(ACME).unwrap().size();
+    for headers in [&[][..], &[("range", "bytes=1000-")]] {
+        let mut head = request(Method::HEAD, &url, "", Body::empty());
+        for (name, value) in headers {
+            head.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let head = server.call(head).await.is(200);
+        assert_eq!(head.header("etag"), etag);
+        assert!(head.body.is_empty());
+    }
+    assert_eq!(server.store.log(ACME).unwrap().size(), size);
 
     // After ten minutes the address is dead; getting the export makes a new one.
     server

@@ -12,6 +12,7 @@ mod control;
 mod downloads;
 mod events;
 mod harness;
+mod large_bodies;
 mod operating;
 mod recorded;
 mod routes;

@@ -72,6 +72,8 @@ const TABLE: &[Line] = &[
     ("GET", "/openapi.json", "", [200; 7], [200; 4]),
     ("GET", "/docs", "", [200; 7], [200; 4]),
     ("GET", "/docs/style.css", "", [200; 7], [200; 4]),
+    // A page for browsers; for programs there is nothing.
+    ("GET", "/", "", [404; 7], [404; 4]),
     // Pages know no keys: for them every key is nobody.
     ("GET", "/assets/{name}", "asset", [404; 7], [404; 4]),
     ("GET", "/portal/launch?token=wrong", "", [404; 7], [404; 4]),
@@ -85,6 +87,7 @@ const TABLE: &[Line] = &[
     ("GET", "/w/{organization}/audit-logs/download.ndjson", "organization", [401; 7], [404, 403, 200, 200]),
     ("GET", "/w/{organization}/audit-logs/download.proof", "organization", [401; 7], [404, 403, 200, 200]),
     ("GET", "/w/{organization}/audit-logs/example.csv", "organization", [401; 7], [404, 200, 200, 200]),
+    ("GET", "/w/{organization}/audit-logs/streams", "organization", [401; 7], [404, 200, 200, 200]),
 ];
 
 const READ: [u16; 7] = [401, 401, 404, 200, 403, 403, 200];

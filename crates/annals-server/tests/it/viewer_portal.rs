@@ -64,6 +64,69 @@ async fn looking_at_a_link_does_not_use_it_up() {
 }
 
 #[tokio::test]
+async fn the_address_of_the_server_says_what_it_is() {
+    let server = TestServer::start().await;
+    let browser = Browser::new(&server);
+    let accept = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let page = browser.send(Method::GET, "/", &[accept], "").await.is(200);
+    assert!(page.header("content-type").starts_with("text/html"));
+    assert!(words(&page.text()).contains("This is Annals"));
+    assert!(page.text().contains("href=\"/docs\""), "{}", page.text());
+    // A program gets what it gets everywhere else where there is nothing.
+    for accept in ["*/*", "application/json"] {
+        let answer = browser
+            .send(Method::GET, "/", &[("accept", accept)], "")
+            .await;
+        assert_eq!(answer.is(404).json()["code"], "not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_link_for_streams_opens_no_log() {
+    let server = TestServer::start().await;
+    server.record(ACME, &event("issue.created")).await;
+    let browser = Browser::new(&server);
+    let streams = link(&server, ACME, &json!({ "intent": "log_streams" })).await;
+    let page = browser.open(&streams).await.is(200).text();
+    assert!(
+        words(&page).contains("Log streams are not set up here"),
+        "{page}"
+    );
+    assert!(!page.contains("Back to the audit log"));
+    for path in [
+        "",
+        "/event/evt_1",
+        "/download.csv",
+        "/filter",
+        "/example.csv",
+    ] {
+        let refused = browser.get(&format!("{LOG}{path}")).await.is(403).text();
+        assert!(words(&refused).contains("does not open the audit log"));
+    }
+    // Nor with the log's path in the link.
+    let other = json!({ "intent": "log_streams", "path": LOG });
+    let browser = Browser::new(&server);
+    browser
+        .open(&link(&server, ACME, &other).await)
+        .await
+        .is(403);
+    assert!(
+        !actions(&server)
+            .await
+            .contains(&"audit_log.exported".to_owned())
+    );
+
+    // Who came for the log finds the way back to it.
+    let browser = Browser::new(&server);
+    browser
+        .open(&link(&server, ACME, &json!({})).await)
+        .await
+        .is(200);
+    let page = browser.get(&format!("{LOG}/streams")).await.is(200).text();
+    assert_eq!(link_of(&page, "Back to the audit log"), LOG);
+}
+
+#[tokio::test]
 async fn an_old_link_says_so() {
     let server = TestServer::start().await;
     let link = link(&server, ACME, &json!({})).await;

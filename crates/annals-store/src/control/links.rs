@@ -48,7 +48,7 @@ pub struct NewLink {
     pub user: Option<PortalUser>,
     /// What that person may do.
     pub role: Role,
-    /// The page it leads to, below `/w/{organization}/`; else the log.
+    /// The page it leads to, below `/w/{organization}/`; else that of its intent.
     pub path: Option<String>,
     /// The exact origin that frames the viewer, if one does.
     pub embed_origin: Option<String>,
@@ -62,10 +62,11 @@ pub struct NewLink {
 }
 
 /// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Read the log.
+    #[default]
     AuditLogs,
     /// Set up where the log is delivered.
     LogStreams,
@@ -201,6 +202,7 @@ impl Link {
     pub(super) fn grant(&self) -> Grant {
         Grant {
             organization_id: self.terms.organization_id.clone(),
+            intent: self.terms.intent,
             role: self.terms.role,
             user: self.terms.user.clone(),
             link_id: self.id.clone(),

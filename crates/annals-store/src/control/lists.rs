@@ -72,14 +72,16 @@ impl<T> Page<T> {
     }
 }
 
-/// Cuts one page out of `all`, which stands in the order of creation.
+/// Cuts one page out of those of `all` that are `listed`; `all` stands in the order of creation.
 ///
-/// A cursor that names nothing in the list is refused, and so are two cursors at once and a limit
-/// outside 1–100.
+/// A cursor may name any of `all`, so that a list goes on where it was although the object that the
+/// client saw last has been deleted since. One that names nothing there is refused, and so are two
+/// cursors at once and a limit outside 1–100.
 pub(super) fn page<T>(
     all: impl DoubleEndedIterator<Item = T>,
     query: &ListQuery,
     id: impl Fn(&T) -> &str,
+    listed: impl Fn(&T) -> bool,
 ) -> Result<Page<T>, ControlError> {
     if query.limit == 0 || query.limit > ListQuery::LIMIT_MAX {
         return Err(ControlError::invalid(
@@ -88,7 +90,7 @@ pub(super) fn page<T>(
             "must be between 1 and 100",
         ));
     }
-    let mut listed: Vec<T> = match query.order {
+    let all: Vec<T> = match query.order {
         ListOrder::Asc => all.collect(),
         ListOrder::Desc | ListOrder::Normal => all.rev().collect(),
     };
@@ -98,20 +100,25 @@ pub(super) fn page<T>(
         false => (&query.before, &query.after),
         true => (&query.after, &query.before),
     };
+    // How many are listed before the object that a cursor names, and up to it.
     let find = |cursor: &Option<String>, field: &'static str| match cursor {
-        None => Ok(None),
-        Some(wanted) => listed
-            .iter()
-            .position(|item| id(item) == wanted)
-            .map(Some)
-            .ok_or_else(|| ControlError::invalid(field, "unknown_cursor", "names no object here")),
+        None => Ok::<_, ControlError>(None),
+        Some(wanted) => {
+            let at = all.iter().position(|item| id(item) == wanted);
+            let unknown = || ControlError::invalid(field, "unknown_cursor", "names no object here");
+            let at = at.ok_or_else(unknown)?;
+            let before = all[..at].iter().filter(|item| listed(item)).count();
+            Ok(Some((before, before + usize::from(listed(&all[at])))))
+        }
     };
     let (before_field, after_field) = if swapped {
         ("after", "before")
     } else {
         ("before", "after")
     };
-    let (start, end) = match (find(before, before_field)?, find(after, after_field)?) {
+    let (before, after) = (find(before, before_field)?, find(after, after_field)?);
+    let mut listed: Vec<T> = all.into_iter().filter(|item| listed(item)).collect();
+    let (start, end) = match (before, after) {
         (Some(_), Some(_)) => {
             let message = "cannot be combined with `after`";
             return Err(ControlError::invalid(
@@ -120,8 +127,8 @@ pub(super) fn page<T>(
                 message,
             ));
         }
-        (Some(at), None) => (at.saturating_sub(query.limit), at),
-        (None, Some(at)) => (at + 1, (at + 1 + query.limit).min(listed.len())),
+        (Some((at, _)), None) => (at.saturating_sub(query.limit), at),
+        (None, Some((_, next))) => (next, (next + query.limit).min(listed.len())),
         (None, None) => (0, query.limit.min(listed.len())),
     };
     let more = end < listed.len();

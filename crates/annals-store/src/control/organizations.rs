@@ -364,20 +364,24 @@ impl Organizations {
         query: &OrganizationsQuery,
     ) -> Result<Page<Arc<Organization>>, ControlError> {
         let search = query.search.as_deref().map(str::to_lowercase);
-        let matching = self.by_slot.iter().filter(|organization| {
+        // A cursor may name one that is gone or no longer matches, but none out of reach.
+        let reached = self.by_slot.iter().filter(|organization| {
+            let only = query.only.as_ref();
+            only.is_none_or(|ids| ids.contains(&organization.id))
+        });
+        let matches = |organization: &&Arc<Organization>| {
             organization.deleted_at.is_none()
-                && query
-                    .only
-                    .as_ref()
-                    .is_none_or(|ids| ids.contains(&organization.id))
                 && search
                     .as_ref()
                     .is_none_or(|text| organization.name.to_lowercase().contains(text))
                 && (query.domains.is_empty() || organization.claims_one_of(&query.domains))
-        });
-        let page = lists::page(matching, &query.list, |organization| {
-            organization.id.as_str()
-        })?;
+        };
+        let page = lists::page(
+            reached,
+            &query.list,
+            |organization| organization.id.as_str(),
+            matches,
+        )?;
         Ok(page.map(Arc::clone))
     }
 }

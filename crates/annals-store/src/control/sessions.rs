@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use annals_event::Timestamp;
 
-use super::links::{PortalUser, Role};
+use super::links::{Intent, PortalUser, Role};
 use super::tokens;
 
 mod rows;
@@ -104,6 +104,9 @@ impl Session {
 pub struct Grant {
     /// The workspace.
     pub organization_id: String,
+    /// What the link was for. Only one for the log opens it.
+    #[serde(default)]
+    pub intent: Intent,
     /// What the person may do.
     pub role: Role,
     /// Who the host says it is; without one, the link is the actor.

@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use annals_event::{Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts, write_entries};
-use annals_merkle::Hash;
+use annals_event::{
+    Drafts, Place, Recorded, SaltRun, Seed, TILE, Timestamp, entry_leaves, event_salts,
+};
+use annals_merkle::{Hash, grow_all};
 use sha2::{Digest as _, Sha256};
 
 use super::{Sequencer, Tip};
 use crate::Slot;
 use crate::journal::{Framed, Frames, Growth, Header, KeyUse, Part, Piece, seeds_at, to_u32};
+use crate::recent::Grown;
 use crate::submission::{Batch, Submission};
 
 /// A group, ready to be committed.
@@ -20,6 +23,8 @@ pub(crate) struct Formed {
     pub(crate) header: Header,
     pub(crate) header_bytes: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    /// How the tree of each of the header's parts grew.
+    pub(crate) grown: Vec<Grown>,
     /// The frames before compression, for the cache.
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) submissions: Vec<Submission>,
@@ -34,7 +39,7 @@ impl Sequencer {
         mut submissions: Vec<Submission>,
     ) -> Result<Formed, (io::Error, Vec<Submission>)> {
         match self.form_from(&mut submissions) {
-            Ok((header, frames)) => {
+            Ok((header, grown, frames)) => {
                 let has_events = !header.parts.is_empty();
                 let group = has_events.then_some(self.next_group);
                 self.next_group += u32::from(has_events);
@@ -42,6 +47,7 @@ impl Sequencer {
                     group,
                     header_bytes: header.encode(),
                     header,
+                    grown,
                     body: frames.body,
                     frames: frames.plain,
                     submissions,
@@ -52,23 +58,30 @@ impl Sequencer {
         }
     }
 
-    fn form_from(&mut self, submissions: &mut [Submission]) -> io::Result<(Header, Framed)> {
+    fn form_from(
+        &mut self,
+        submissions: &mut [Submission],
+    ) -> io::Result<(Header, Vec<Grown>, Framed)> {
         let now = self.shared.clock.now().as_micros();
-        let mut batches: Vec<&mut Batch> = submissions
+        let mut batches: Vec<(&Drafts, &mut Batch)> = submissions
             .iter_mut()
-            .flat_map(|submission| &mut submission.batches)
-            .filter(|batch| !batch.fresh.is_empty())
+            .flat_map(
+                |Submission {
+                     drafts, batches, ..
+                 }| { batches.iter_mut().map(|batch| (&*drafts, batch)) },
+            )
+            .filter(|(_, batch)| !batch.fresh.is_empty())
             .collect();
         // Stable, so that within a log the order is that of arrival.
-        batches.sort_by_key(|batch| batch.slot);
+        batches.sort_by_key(|(_, batch)| batch.slot);
 
         let mut recorders = Recorders::default();
         let mut growing = Vec::new();
         let mut keys = Vec::new();
-        for of_one_log in batches.chunk_by_mut(|a, b| a.slot == b.slot) {
-            let slot = of_one_log[0].slot;
+        for of_one_log in batches.chunk_by_mut(|a, b| a.1.slot == b.1.slot) {
+            let slot = of_one_log[0].1.slot;
             let mut log = Growing::new(slot, self.tip(slot), now);
-            for batch in of_one_log {
+            for (_, batch) in of_one_log {
                 (batch.first, batch.recorded_at) = (log.end(), log.recorded_at);
                 let count = to_u32(batch.fresh.len());
                 log.recorded_by(recorders.index(&batch.recorded_by), count);
@@ -86,23 +99,19 @@ impl Sequencer {
             log.draw_seeds()?;
             growing.push(log);
         }
-        let leaves = leaves(&growing, &batches);
+        let leaves = leaves(&mut growing, &batches);
 
         let mut frames = Frames::new(&mut self.compressor);
         let mut group_hash = Sha256::new();
         leaves.iter().for_each(|leaf| group_hash.update(leaf));
-        let mut left = leaves.as_slice();
+        grow(&mut growing, &leaves);
         let mut fresh = batches
             .iter()
-            .flat_map(|batch| batch.fresh.iter().map(|fresh| (fresh, batch.row(fresh))));
+            .flat_map(|(drafts, batch)| batch.fresh.iter().map(|fresh| (*drafts, fresh)));
         for log in &mut growing {
-            let (of_this_log, rest) = left.split_at(log.count as usize);
-            left = rest;
-            log.grow(of_this_log);
-            for (fresh, row) in fresh.by_ref().take(log.count as usize) {
-                log.lies_in(frames.push(row)?);
+            for (drafts, fresh) in fresh.by_ref().take(log.count as usize) {
+                log.lies_in(frames.push(drafts.bytes(fresh.draft))?);
                 log.ids.push(fresh.print);
-                log.occurred(fresh.draft.skeleton.occurred_at.as_micros());
             }
         }
         let frames = frames.finish()?;
@@ -114,6 +123,7 @@ impl Sequencer {
                 .map(|log| (log.slot, log.tip.clone()))
                 .collect();
         }
+        let grown = growing.iter().map(Growing::grown).collect();
         let header = Header {
             recorded_at: now,
             uptime: self.shared.uptime(),
@@ -123,36 +133,68 @@ impl Sequencer {
             keys,
             group_hash: group_hash.finalize().into(),
         };
-        Ok((header, frames))
+        Ok((header, grown, frames))
     }
 }
 
 /// The leaf hashes of all events, log by log.
-fn leaves(growing: &[Growing], batches: &[&mut Batch]) -> Vec<Hash> {
+fn leaves(growing: &mut [Growing], batches: &[(&Drafts, &mut Batch)]) -> Vec<Hash> {
     let runs: Vec<SaltRun<'_>> = growing.iter().flat_map(Growing::salt_runs).collect();
     let salts = event_salts(&runs);
-    let places = batches.iter().flat_map(|batch| {
+    let mut recorded: Vec<Recorded<'_>> = Vec::with_capacity(salts.len());
+    let mut salts = salts.into_iter();
+    for (drafts, batch) in batches {
         let recorded_at = Timestamp::clamped(batch.recorded_at);
-        (batch.first..)
-            .zip(&batch.fresh)
-            .map(move |(position, fresh)| {
-                let (log, recorded_by) = (&*batch.log, &*batch.recorded_by);
-                (
-                    Place {
-                        log,
-                        position,
-                        recorded_at,
-                        recorded_by,
-                    },
-                    &fresh.draft,
-                )
-            })
-    });
-    let recorded: Vec<Recorded<'_>> = places
-        .zip(salts)
-        .map(|((place, draft), salt)| Recorded { place, draft, salt })
+        for (position, fresh) in (batch.first..).zip(&batch.fresh) {
+            let place = Place {
+                log: &batch.log,
+                position,
+                recorded_at,
+                recorded_by: &batch.recorded_by,
+            };
+            // Each was a draft when the batch was made, and each has its salt.
+            if let (Some(draft), Some(salt)) = (drafts.get(fresh.draft), salts.next()) {
+                recorded.push(Recorded { place, draft, salt });
+            }
+        }
+    }
+    let mut times = recorded.iter().map(|event| event.draft.occurred_at());
+    for log in growing {
+        for at in times.by_ref().take(log.count as usize) {
+            log.occurred(at.as_micros());
+        }
+    }
+    entry_leaves(&recorded)
+}
+
+/// Appends the leaves to the trees of all logs.
+fn grow(growing: &mut [Growing], leaves: &[Hash]) {
+    let mut left = leaves;
+    let shares: Vec<&[Hash]> = growing
+        .iter()
+        .map(|log| {
+            let (share, rest) = left.split_at(log.count as usize);
+            left = rest;
+            share
+        })
         .collect();
-    write_entries(&recorded).leaves()
+    let mut tiles = Vec::new();
+    let mut trees: Vec<_> = growing
+        .iter_mut()
+        .map(|log| &mut log.tip.frontier)
+        .zip(shares.iter().copied())
+        .collect();
+    grow_all(&mut trees, &mut |log, node, hash| {
+        if node.level == 8 {
+            tiles.push((log, hash));
+        }
+    });
+    for (log, hash) in tiles {
+        growing[log].tiles.push(hash);
+    }
+    for (log, share) in growing.iter_mut().zip(shares) {
+        log.grew_by(share);
+    }
 }
 
 /// The names that a group's events were recorded by.
@@ -250,18 +292,21 @@ impl Growing {
         })
     }
 
-    /// Appends the leaves to the tree.
-    fn grow(&mut self, leaves: &[Hash]) {
-        self.tip.frontier.push_leaves(leaves, &mut |node, hash| {
-            if node.level == 8 {
-                self.tiles.push(hash);
-            }
-        });
+    /// The leaves are in the tree.
+    fn grew_by(&mut self, leaves: &[Hash]) {
         self.tip.size += leaves.len() as u64;
         self.tip.recorded_at = self.recorded_at;
         self.tip.seed = self.seeds.last().map_or(self.tip.seed, |seed| seed.0);
         if leaves.len() <= self.tip.frontier.hashes().len() + self.tiles.len() {
             self.leaves = leaves.to_vec();
+        }
+    }
+
+    /// What readers are to know of the tree once the group has committed.
+    fn grown(&self) -> Grown {
+        Grown {
+            frontier: self.tip.frontier.clone(),
+            tiles: self.tiles.clone(),
         }
     }
 

@@ -132,7 +132,7 @@ async fn on_a_full_disk_reading_is_recorded_until_the_reserve_is_spent() {
     let mut full = false;
     for n in 0..1_000 {
         let batch = Append {
-            drafts: vec![large_event(n)],
+            drafts: large_event(n).into(),
             recorded_by: "key_1".to_owned(),
             idempotency: None,
             internal: false,

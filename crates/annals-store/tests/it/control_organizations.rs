@@ -452,6 +452,20 @@ async fn pages_go_both_ways_in_every_order() {
         expect("o6 o5", "o5", "")
     );
 
+    // A list goes on where it was, although the last one seen has been deleted since.
+    assert_eq!(
+        page(None, Some("o3"), ListOrder::Desc),
+        expect("o2 o1", "o2", "o1")
+    );
+    assert_eq!(
+        page(Some("o3"), None, ListOrder::Desc),
+        expect("o5 o4", "o5", "o4")
+    );
+    assert_eq!(
+        page(None, Some("o3"), ListOrder::Asc),
+        expect("o4 o5", "o4", "o5")
+    );
+
     let bad = |list: ListQuery| {
         let query = OrganizationsQuery {
             list,
@@ -460,11 +474,11 @@ async fn pages_go_both_ways_in_every_order() {
         fields(fixture.store.organizations(&query).unwrap_err())
     };
     let cursor = |id: &str| Some(id.to_owned());
-    let deleted = bad(ListQuery {
-        after: cursor("o3"),
+    let unknown = bad(ListQuery {
+        after: cursor("o99"),
         ..Default::default()
     });
-    assert_eq!(deleted, [("after".to_owned(), "unknown_cursor")]);
+    assert_eq!(unknown, [("after".to_owned(), "unknown_cursor")]);
     let both = bad(ListQuery {
         after: cursor("o1"),
         before: cursor("o2"),

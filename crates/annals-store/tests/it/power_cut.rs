@@ -85,7 +85,7 @@ fn run(seed: u64, durability: Durability) -> Run {
                 {
                     let workspace = WORKSPACES[n % WORKSPACES.len()];
                     let batch = Append {
-                        drafts: chunk.to_vec(),
+                        drafts: chunk.iter().collect(),
                         recorded_by: "key_test".to_owned(),
                         idempotency: None,
                         internal: false,

@@ -163,7 +163,7 @@ pub(crate) fn generated(count: u64, seed: u64) -> Vec<Draft> {
 
 pub(crate) fn batch(drafts: Vec<Draft>) -> Append {
     Append {
-        drafts,
+        drafts: drafts.into_iter().collect(),
         recorded_by: "key_test".to_owned(),
         idempotency: None,
         internal: false,

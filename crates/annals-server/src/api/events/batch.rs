@@ -1,10 +1,11 @@
 //! Many events in one request: the good ones are kept, and every one gets its own answer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use annals_event::{Draft, Timestamp, limits};
-use annals_store::{Append, Appended, Item, Log};
+use annals_event::{Draft, Drafts, EventError, Timestamp, limits};
+use annals_store::{Append, Appended, Item, Log, Share};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 use super::prove::{Checkpoint, Receipt, checkpoint_of, receipts};
 use crate::app::App;
 use crate::auth::Writer;
-use crate::body::{self, Bounds, Content};
+use crate::body::{self, Content};
 use crate::error::{ApiError, ErrorBody};
 use crate::ingest;
 use crate::params::Params;
@@ -124,45 +125,49 @@ pub(crate) async fn create(
     let with_receipt = params.flag("receipt");
     params.finish_strictly()?;
     let content = body::content(&headers)?;
-    let bounds = Bounds {
-        decoded: body::BATCH_BYTES,
-        timeout: app.config.limits.body_timeout(),
-    };
-    let _room = app
-        .room(body::expected(&headers, body::BATCH_BYTES))
-        .await?;
-    let body = body::read(&headers, body, bounds).await?;
+    let body = body::read_batch(&app, &caller.key.id, &headers, body).await?;
     let sorted = match content {
         Content::Json => one_workspace(&app, &caller, &body).await?,
         Content::Ndjson => many_workspaces(&app, &caller, &body).await?,
     };
     let idempotency = ingest::idempotency(&headers, &body)?;
-    let mut results = sorted.results;
-    // All workspaces are sent on their way before the first is waited for, so that they share commits.
-    let waiting: Vec<_> = sorted
-        .groups
+    let Sorted {
+        drafts,
+        groups,
+        mut results,
+    } = sorted;
+    if groups.is_empty() {
+        return Ok(answer(&app, results, Vec::new()));
+    }
+    let append = Append {
+        drafts,
+        recorded_by: caller.key.id.clone(),
+        idempotency,
+        internal: false,
+        receipt: with_receipt,
+    };
+    let (shares, places): (Vec<_>, Vec<_>) = groups
         .into_iter()
-        .map(|group| {
-            let pending = group.log.append(Append {
-                drafts: group.drafts,
-                recorded_by: caller.key.id.clone(),
-                idempotency,
-                internal: false,
-                receipt: with_receipt,
-            });
-            (group.log, group.places, pending)
-        })
-        .collect();
+        .map(
+            |Group {
+                 log,
+                 events,
+                 places,
+             }| (Share { log, events }, places),
+        )
+        .unzip();
+    let logs: Vec<Log> = shares.iter().map(|share| share.log.clone()).collect();
+    let outcomes = app.store.append(append, shares).await?;
     let mut checkpoints = Vec::new();
     let (mut recorded_any, mut first_error) = (false, None);
-    for (log, places, pending) in waiting {
-        match pending.await {
+    for ((log, places), outcome) in logs.iter().zip(places).zip(outcomes) {
+        match outcome {
             Ok(appended) => {
                 recorded_any = true;
                 if let Some(promise) = &appended.receipt {
-                    checkpoints.push(checkpoint_of(&log, promise));
+                    checkpoints.push(checkpoint_of(log, promise));
                 }
-                fill(&app, &log, &places, appended, &mut results).await?;
+                fill(&app, log, &places, appended, &mut results).await?;
             }
             Err(error) => {
                 let error = ApiError::from(error);
@@ -183,6 +188,7 @@ pub(crate) async fn create(
 /// The events of a request by workspace, and the refusals so far.
 #[derive(Default)]
 struct Sorted {
+    drafts: Drafts,
     groups: Vec<Group>,
     results: Vec<Option<EventResult>>,
 }
@@ -190,21 +196,29 @@ struct Sorted {
 /// The events of one workspace.
 struct Group {
     log: Log,
-    drafts: Vec<Draft>,
+    /// Which of the drafts.
+    events: Vec<usize>,
     /// The index of each in the request.
     places: Vec<usize>,
 }
 
 impl Sorted {
-    fn add(&mut self, group: usize, draft: Result<Draft, ApiError>) {
+    fn add(&mut self, group: usize, draft: usize) {
         let place = self.results.len();
+        let group = &mut self.groups[group];
+        group.events.push(draft);
+        group.places.push(place);
+        self.results.push(None);
+    }
+
+    /// Adds what was read the thorough way.
+    fn add_or_refuse(&mut self, group: usize, draft: Result<Draft, EventError>) {
         match draft {
             Ok(draft) => {
-                self.groups[group].drafts.push(draft);
-                self.groups[group].places.push(place);
-                self.results.push(None);
+                self.drafts.push(&draft);
+                self.add(group, self.drafts.len() - 1);
             }
-            Err(error) => self.refuse(&error),
+            Err(error) => self.refuse(&ApiError::from(error)),
         }
     }
 
@@ -215,7 +229,7 @@ impl Sorted {
     fn open(&mut self, log: Log) -> usize {
         self.groups.push(Group {
             log,
-            drafts: Vec::new(),
+            events: Vec::new(),
             places: Vec::new(),
         });
         self.groups.len() - 1
@@ -223,12 +237,22 @@ impl Sorted {
 
     /// Groups without events are nothing to record.
     fn closed(mut self) -> Self {
-        self.groups.retain(|group| !group.drafts.is_empty());
+        self.groups.retain(|group| !group.events.is_empty());
         self
     }
 }
 
 async fn one_workspace(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorted, ApiError> {
+    let mut sorted = Sorted::default();
+    if let Some((organization_id, drafts)) = ingest::straight_list(app, body)
+        && !drafts.is_empty()
+    {
+        caller.charge(drafts.len() - 1)?;
+        let group = sorted.open(caller.recording_log(&organization_id).await?);
+        (0..drafts.len()).for_each(|draft| sorted.add(group, draft));
+        sorted.drafts = drafts;
+        return Ok(sorted);
+    }
     let batch = ingest::batch(body)?;
     if batch.events.is_empty() {
         return Err(ApiError::invalid(
@@ -238,11 +262,9 @@ async fn one_workspace(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorte
         ));
     }
     caller.charge(batch.events.len() - 1)?;
-    let log = caller.recording_log(&batch.organization_id).await?;
-    let mut sorted = Sorted::default();
-    let group = sorted.open(log);
+    let group = sorted.open(caller.recording_log(&batch.organization_id).await?);
     for event in batch.events {
-        sorted.add(group, ingest::draft(app, event).map_err(ApiError::from));
+        sorted.add_or_refuse(group, ingest::draft(app, event));
     }
     Ok(sorted.closed())
 }
@@ -263,28 +285,40 @@ async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sor
         count if count > limits::BATCH_EVENTS => return Err(ingest::too_many()),
         count => caller.charge(count - 1)?,
     }
-    let mut sorted = Sorted::default();
-    let mut groups: HashMap<String, Result<usize, ApiError>> = HashMap::new();
-    for line in lines() {
-        let envelope = match ingest::envelope(line) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                sorted.refuse(&error);
-                continue;
-            }
+    let mut sorted = Sorted {
+        drafts: Drafts::with_capacity(count, body.len()),
+        ..Sorted::default()
+    };
+    let mut groups: HashMap<Cow<'_, str>, Result<usize, ApiError>> = HashMap::new();
+    let mut straight = 0..;
+    for (line, organization_id) in ingest::straight_lines(app, lines(), &mut sorted.drafts) {
+        // What was not read yet is read the thorough way.
+        let (organization_id, event) = match organization_id {
+            Some(id) => (id, None),
+            None => match ingest::envelope(line) {
+                Ok(envelope) => (envelope.organization_id, Some(envelope.event)),
+                Err(error) => {
+                    sorted.refuse(&error);
+                    continue;
+                }
+            },
         };
-        let id = envelope.organization_id.into_owned();
-        if !groups.contains_key(&id) {
-            let log = caller.recording_log(&id).await;
-            groups.insert(id.clone(), log.map(|log| sorted.open(log)));
+        let draft = match event {
+            Some(event) => Err(event),
+            None => Ok(straight.next().unwrap_or_default()),
+        };
+        if !groups.contains_key(&organization_id) {
+            let log = caller.recording_log(&organization_id).await;
+            let group = log.map(|log| sorted.open(log));
+            groups.insert(organization_id.clone(), group);
         }
-        match groups.get(&id) {
-            Some(Ok(group)) => sorted.add(
-                *group,
-                ingest::draft(app, envelope.event).map_err(ApiError::from),
-            ),
-            Some(Err(error)) => sorted.refuse(error),
-            None => sorted.refuse(&ApiError::organization(&id)),
+        match (groups.get(&organization_id), draft) {
+            (Some(Ok(group)), Ok(draft)) => sorted.add(*group, draft),
+            (Some(Ok(group)), Err(event)) => {
+                sorted.add_or_refuse(*group, ingest::draft(app, event));
+            }
+            (Some(Err(error)), _) => sorted.refuse(error),
+            (None, _) => sorted.refuse(&ApiError::organization(&organization_id)),
         }
     }
     Ok(sorted.closed())

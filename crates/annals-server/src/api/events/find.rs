@@ -7,7 +7,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::query;
 use crate::app::App;
@@ -21,6 +21,26 @@ const COUNT: u64 = 10_000;
 const LIMIT: u64 = 50;
 /// The most rows on a page.
 const LIMIT_MAX: u64 = 1_000;
+
+/// Which events of which workspace: what every way to get many of them takes.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    dead_code,
+    reason = "describes the wire; see the functions that read it"
+)]
+pub(crate) struct Matching {
+    /// The workspace.
+    organization_id: String,
+    /// Which events, in the search language, such as `action:user.login_failed ip:192.0.2.0/24`.
+    q: Option<String>,
+    /// `occurred_at` from here.
+    from: Option<String>,
+    /// `occurred_at` before here.
+    to: Option<String>,
+    /// Zone in which dates in `q` are read; default UTC.
+    tz: Option<String>,
+}
 
 /// A page of events.
 #[derive(ToSchema)]
@@ -102,11 +122,7 @@ struct Tail {
     path = "/audit_logs/events",
     tag = "events",
     params(
-        ("organization_id" = String, Query, description = "The workspace."),
-        ("q" = Option<String>, Query, description = "What to find, such as `action:user.login_failed ip:192.0.2.0/24`."),
-        ("from" = Option<String>, Query, description = "`occurred_at` from here."),
-        ("to" = Option<String>, Query, description = "`occurred_at` before here."),
-        ("tz" = Option<String>, Query, description = "Zone in which dates in `q` are read; default UTC."),
+        Matching,
         ("limit" = Option<u64>, Query, description = "1 to 1,000; default 50."),
         ("after" = Option<u64>, Query, description = "The cursor of the page before."),
         ("as_of" = Option<u64>, Query, description = "As the log was at this size."),

@@ -4,7 +4,7 @@ use annals_store::{Entitlement, Export, Order, Reach, StoreError};
 use axum::extract::State;
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -77,12 +77,6 @@ pub(super) async fn download(
     let etag = etag(&export, &organization.name);
     let from = range_start(&parts.headers, &etag);
 
-    let place = app.downloads.take(&log)?;
-    let event = Act::of_address(&app, &parts, "export_link", &export.id)
-        .event(&app, "audit_log.export_downloaded")
-        .target("export", &export.id, None);
-    audit::record(&app, &log, event.draft()?).await?;
-
     let mut headers = download::headers(
         &organization.id,
         "csv",
@@ -94,6 +88,15 @@ pub(super) async fn download(
     if let Ok(etag) = HeaderValue::try_from(etag) {
         headers.insert(ETAG, etag);
     }
+    // Nothing is taken away, so that there is nothing to record.
+    if parts.method == Method::HEAD {
+        return Ok(headers.into_response());
+    }
+    let place = app.downloads.take(&log)?;
+    let event = Act::of_address(&app, &parts, "export_link", &export.id)
+        .event(&app, "audit_log.export_downloaded")
+        .target("export", &export.id, None);
+    audit::record(&app, &log, event.draft()?).await?;
     let Some(from) = from else {
         let writing = app.clone();
         let body = download::body(&app, place, move |out| selection.write(&writing, CSV, out));
@@ -153,7 +156,9 @@ fn range_start(headers: &HeaderMap, etag: &str) -> Option<u64> {
         .ok()?
         .strip_prefix("bytes=")?
         .strip_suffix('-')?;
-    let from = range.parse().ok()?;
+    // A number of the language may have a sign; a position in a file has none.
+    let is_plain = range.bytes().all(|byte| byte.is_ascii_digit());
+    let from = is_plain.then(|| range.parse().ok())??;
     (unchanged && from > 0).then_some(from)
 }
 

@@ -30,7 +30,7 @@ impl Store {
     /// [`ControlError::Invalid`] if a cursor names nothing or the limit is out of range.
     pub fn keys(&self, query: &ListQuery) -> Result<Page<Arc<Key>>, ControlError> {
         let keys = read(&self.control().keys);
-        Ok(lists::page(keys.iter(), query, |key| key.id.as_str())?.map(Arc::clone))
+        Ok(lists::page(keys.iter(), query, |key| key.id.as_str(), |_| true)?.map(Arc::clone))
     }
 
     /// Makes a key. The secret is in the answer and nowhere else.

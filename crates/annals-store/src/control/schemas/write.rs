@@ -76,7 +76,10 @@ impl Store {
         let versions = schemas
             .versions(action)
             .ok_or(ControlError::not_found("action"))?;
-        Ok(lists::page(versions.iter(), query, |version| version.cursor())?.map(Arc::clone))
+        Ok(
+            lists::page(versions.iter(), query, |version| version.cursor(), |_| true)?
+                .map(Arc::clone),
+        )
     }
 
     /// One page of the actions that have schemas. The cursor is the name of an action.
@@ -87,12 +90,22 @@ impl Store {
         let schemas = read(&self.control().schemas);
         let actions = schemas.names().filter_map(|name| schemas.action(name));
         let actions: Vec<Action> = actions.collect();
-        lists::page(actions.into_iter(), query, |action| action.name.as_str())
+        lists::page(
+            actions.into_iter(),
+            query,
+            |action| action.name.as_str(),
+            |_| true,
+        )
     }
 
     /// The action with this name, if it has a schema.
     pub fn action(&self, name: &str) -> Option<Action> {
         read(&self.control().schemas).action(name)
+    }
+
+    /// Whether the action has a schema.
+    pub fn has_schema(&self, action: &str) -> bool {
+        read(&self.control().schemas).versions(action).is_some()
     }
 
     /// Checks an event against the schema of its action, if there is one. An event without a version

@@ -1,10 +1,14 @@
 mod builtin;
 mod extension;
+mod members;
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::LazyLock;
+
+use members::Members;
+pub use members::{Member, MemberKind};
 
 /// What is known of one action.
 ///
@@ -34,6 +38,39 @@ pub struct CatalogueEntry {
     pub reasons: &'static [&'static str],
     /// Whether it is one of our own events about the log, beyond the 43 of the product.
     pub extension: bool,
+    members: Members,
+}
+
+impl CatalogueEntry {
+    /// Types of the further targets that its events may name, beside the primary one.
+    pub fn related(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.members.related.split_ascii_whitespace()
+    }
+
+    /// The members of `previous` and `next`, as far as [`CatalogueEntry::change`] says that its events have them.
+    pub fn changed(&self) -> impl Iterator<Item = Member> + use<> {
+        members::members(self.members.changed)
+    }
+
+    /// The members of `metadata`. Producers may send others too.
+    pub fn metadata(&self) -> impl Iterator<Item = Member> + use<> {
+        members::members(self.members.metadata)
+    }
+
+    /// The same entry with what its events carry.
+    const fn carrying(
+        mut self,
+        related: &'static str,
+        changed: &'static str,
+        metadata: &'static str,
+    ) -> Self {
+        self.members = Members {
+            related,
+            changed,
+            metadata,
+        };
+        self
+    }
 }
 
 /// The groups of the catalogue.
@@ -261,5 +298,6 @@ const fn entry(
             None => &[],
         },
         extension: matches!(category, Category::AuditLog),
+        members: Members::NONE,
     }
 }

@@ -217,6 +217,30 @@ impl Actor {
         }
     }
 
+    /// The same actor with a name.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// The same actor with an e-mail address.
+    pub fn with_email(self, email: impl Into<String>) -> Self {
+        Self {
+            email: Some(email.into()),
+            ..self
+        }
+    }
+
+    /// The same actor with the role that it has at that moment.
+    pub fn with_role(self, role: impl Into<String>) -> Self {
+        Self {
+            role: Some(role.into()),
+            ..self
+        }
+    }
+
     fn to_json(&self) -> Json {
         let mut out = party(
             &self.id,

@@ -22,7 +22,9 @@ mod schema;
 mod sentence;
 mod time;
 
-pub use catalogue::{Catalogue, CatalogueEntry, Category, Change, Outcome, Scope};
+pub use catalogue::{
+    Catalogue, CatalogueEntry, Category, Change, Member, MemberKind, Outcome, Scope,
+};
 pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
 pub use entry::{
     Commitment, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,

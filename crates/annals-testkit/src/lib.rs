@@ -1,11 +1,13 @@
 //! What the tests and the benches of Annals stand on: a disk that can lose power, fill up and lie,
-//! and a seeded generator of believable audit events.
+//! a seeded generator of believable audit events, and a PostgreSQL to run beside.
 //!
 //! Development only. It never imports the server, so that a change of the store does not rebuild
 //! the server to run the store's tests.
 
 mod generate;
+mod postgres;
 mod vfs;
 
 pub use generate::{Generated, Generator, Profile};
+pub use postgres::PostgresCluster;
 pub use vfs::{Failure, FaultVfs, Injection};

@@ -1,4 +1,5 @@
-//! Events about the log itself. Annals writes them; producers may not (`audit_log.` is refused from them).
+//! Events about the log itself. Annals writes them; producers may not (`audit_log.` is refused from them). Only a gap in what an
+//! outbox delivers is told by the producer, because nobody else knows of it.
 
 use super::Category::AuditLog;
 use super::Change::{Both, Next, None as NoChange, Previous};
@@ -56,6 +57,9 @@ pub(super) static EVENTS: &[CatalogueEntry] = &[
         "{actor} deleted the rule {target}", None),
     entry("audit_log.gap", "Audit Log Gap", AuditLog, "audit_log", NoChange,
         "Events may be missing[ from {metadata.from}][ to {metadata.to}]", None),
+    entry("outbox.gap", "Outbox Gap", AuditLog, "outbox", NoChange,
+        "The outbox of {actor} was full and dropped events[: {metadata.dropped}][ from {metadata.from}][ to {metadata.to}]", None)
+        .carrying("", "", "dropped:int from to"),
 ];
 
 const ACCESS: &[&str] = &[

@@ -1,4 +1,7 @@
-use annals_event::{Catalogue, Category, Outcome, Scope, is_name};
+use annals_event::{
+    Catalogue, Category, Change, Draft, Event, MemberKind, Outcome, Rules, Scope, Timestamp,
+    is_name,
+};
 
 /// The list as the product's article publishes it: `Display Name: what it records`, one to a line, in order.
 const ARTICLE: &str = include_str!("fixtures/article-events.txt");
@@ -82,7 +85,7 @@ fn our_own_events_are_extensions_under_one_prefix() {
     for entry in Catalogue::builtin().all() {
         assert_eq!(
             entry.extension,
-            entry.action.starts_with("audit_log."),
+            entry.action.starts_with("audit_log.") || entry.action == "outbox.gap",
             "{}",
             entry.action
         );
@@ -180,4 +183,69 @@ fn unknown_actions_get_a_name_from_their_words() {
     let mut catalogue = catalogue;
     assert!(!catalogue.add("invoice.was_paid") && !catalogue.add("user.login"));
     assert!(catalogue.add("invoice.sent"));
+}
+
+#[test]
+fn members_are_plain_and_each_stands_once() {
+    for entry in Catalogue::builtin().all() {
+        let mut seen = std::collections::HashSet::new();
+        let changed = entry.changed().map(|member| ("changed", member));
+        for (part, member) in changed.chain(entry.metadata().map(|member| ("metadata", member))) {
+            assert!(
+                is_name(member.name) && seen.insert((part, member.name)),
+                "{} {member:?}",
+                entry.action
+            );
+            let words = member.words().count();
+            assert_eq!(matches!(member.kind, MemberKind::Word(_)), words > 0);
+            assert_ne!(words, 1, "{} {member:?}", entry.action);
+        }
+        assert!(entry.related().all(is_name));
+        let changes = entry.change != Change::None;
+        assert!(
+            entry.extension || (entry.changed().count() > 0) == changes,
+            "{}",
+            entry.action
+        );
+        // The sentence names no member that the table does not know.
+        for (group, names) in [
+            (
+                "metadata",
+                entry.metadata().map(|m| m.name).collect::<Vec<_>>(),
+            ),
+            ("next", entry.changed().map(|m| m.name).collect()),
+            ("previous", entry.changed().map(|m| m.name).collect()),
+            ("target", entry.related().chain([entry.target]).collect()),
+        ] {
+            for part in entry.template.split('{').skip(1) {
+                let name = part.split('}').next().unwrap();
+                if let Some((of, name)) = name.split_once('.')
+                    && of == group
+                    && !entry.extension
+                {
+                    assert!(names.contains(&name), "{}: {group}.{name}", entry.action);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_producer_may_tell_of_a_gap_in_its_outbox() {
+    let time = Timestamp::from_micros(0).unwrap();
+    let actor = annals_event::Actor::new("system", "outbox");
+    let rules = Rules {
+        strict: true,
+        ..Rules::open()
+    };
+    let draft = |action: &str| {
+        Draft::new(
+            Event::new(action, time, actor.clone()),
+            &rules,
+            time,
+            || "id".to_owned(),
+        )
+    };
+    assert!(draft("outbox.gap").is_ok());
+    assert!(draft("audit_log.gap").is_err());
 }

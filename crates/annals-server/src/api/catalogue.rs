@@ -1,5 +1,6 @@
 //! The built-in catalogue: the 43 actions of the product and our own about the log.
 
+use annals_event::{Member, MemberKind};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -41,8 +42,44 @@ pub(crate) struct CatalogueAction {
     target: &'static str,
     /// The closed list of failure reasons, beside `unspecified`.
     reasons: &'static [&'static str],
-    /// Whether Annals writes it itself; producers may not.
+    /// Types of the further targets that it may name.
+    related: Vec<&'static str>,
+    /// The members of `previous` and `next`.
+    changed: Vec<CatalogueMember>,
+    /// The members of `metadata`; others may be sent too.
+    metadata: Vec<CatalogueMember>,
+    /// Whether it is about the log itself. Annals writes these; only `outbox.gap` is a producer's.
     extension: bool,
+}
+
+/// A member that events of an action carry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CatalogueMember {
+    /// Its key.
+    name: &'static str,
+    /// `text`, `integer`, `flag`, `texts`, `json` or `word`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The closed list of a `word`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    values: Vec<&'static str>,
+}
+
+impl From<Member> for CatalogueMember {
+    fn from(member: Member) -> Self {
+        Self {
+            name: member.name,
+            kind: match member.kind {
+                MemberKind::Text => "text",
+                MemberKind::Integer => "integer",
+                MemberKind::Flag => "flag",
+                MemberKind::Texts => "texts",
+                MemberKind::Json => "json",
+                MemberKind::Word(_) => "word",
+            },
+            values: member.words().collect(),
+        }
+    }
 }
 
 /// List the built-in catalogue.
@@ -61,6 +98,9 @@ async fn list(State(app): State<App>, _caller: Caller) -> Json<CatalogueList> {
         outcome: entry.outcome.as_str(),
         target: entry.target,
         reasons: entry.reasons,
+        related: entry.related().collect(),
+        changed: entry.changed().map(Into::into).collect(),
+        metadata: entry.metadata().map(Into::into).collect(),
         extension: entry.extension,
     });
     Json(CatalogueList {

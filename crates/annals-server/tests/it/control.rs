@@ -425,3 +425,31 @@ async fn a_key_with_a_limit_is_told_when_to_come_back() {
     assert_eq!(refused.header("retry-after"), "1");
     server.post("/audit_logs/events", ROOT, &body).await.is(200);
 }
+
+#[tokio::test]
+async fn the_catalogue_says_what_events_carry() {
+    let server = TestServer::start().await;
+    let list = server
+        .get("/audit_logs/catalogue", ROOT)
+        .await
+        .is(200)
+        .json();
+    let of = |action: &str| {
+        let data = list["data"].as_array().unwrap();
+        data.iter()
+            .find(|entry| entry["action"] == action)
+            .unwrap()
+            .clone()
+    };
+    let updated = of("issue.status_updated");
+    assert_eq!(updated["related"], json!(["project"]));
+    assert_eq!(
+        updated["changed"],
+        json!([{ "name": "status", "type": "text" }])
+    );
+    assert_eq!(
+        updated["metadata"][0],
+        json!({ "name": "origin", "type": "word", "values": ["user", "integration_sync", "automation"] })
+    );
+    assert_eq!(of("outbox.gap")["metadata"][0]["type"], "integer");
+}

@@ -8,13 +8,17 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may import of ours. Development dependencies are not held to it.
-const BORDERS: [(&str, &[&str]); 8] = [
+const BORDERS: [(&str, &[&str]); 9] = [
     ("annals-hash", &[]),
     ("annals-event", &["annals-hash"]),
     ("annals-merkle", &["annals-hash"]),
     ("annals-proof", &["annals-event", "annals-merkle"]),
     (
         "annals-store",
+        &["annals-event", "annals-merkle", "annals-proof"],
+    ),
+    (
+        "annals-client",
         &["annals-event", "annals-merkle", "annals-proof"],
     ),
     (
@@ -48,7 +52,7 @@ const BORDERS: [(&str, &[&str]); 8] = [
 ];
 
 /// What a crate must not know, as packages that it must not reach by any path.
-const ABSENCES: [(&str, &[&str]); 6] = [
+const ABSENCES: [(&str, &[&str]); 7] = [
     ("annals-hash", &["tokio", "serde", "rusqlite", "tracing"]),
     (
         "annals-event",
@@ -80,6 +84,10 @@ const ABSENCES: [(&str, &[&str]); 6] = [
         "annals-store",
         &["axum", "hyper", "askama", "utoipa", "ureq"],
     ),
+    (
+        "annals-client",
+        &["axum", "reqwest", "clap", "tracing-subscriber"],
+    ),
     ("annals-server", &["clap", "tracing-subscriber"]),
 ];
 
@@ -91,8 +99,16 @@ fn root() -> PathBuf {
 }
 
 fn metadata() -> Value {
+    // Only what this machine builds: packages of other systems are perhaps not here.
+    let rustc = Command::new("rustc").arg("-vV").output().unwrap();
+    let about = String::from_utf8(rustc.stdout).unwrap();
+    let host = about
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .unwrap();
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", host])
         .current_dir(root())
         .output()
         .unwrap();
@@ -176,6 +192,38 @@ fn crates_do_not_know_what_they_must_not_know() {
         for package in absent {
             assert!(!reached.contains(*package), "{name} reaches {package}");
         }
+    }
+}
+
+/// Without its features the client is events, rows and receipts: whoever has another runtime, or none, can use it.
+#[test]
+fn the_clients_core_knows_no_runtime() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--package",
+            "annals-client",
+        ])
+        .args([
+            "--no-default-features",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let packages: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(packages.contains("annals-event"), "{text}");
+    for package in ["tokio", "hyper", "rusqlite", "tokio-postgres", "rustls"] {
+        assert!(!packages.contains(package), "the core reaches {package}");
     }
 }
 

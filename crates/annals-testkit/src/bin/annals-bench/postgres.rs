@@ -1,13 +1,11 @@
 //! What a team would otherwise use: a PostgreSQL table with the indexes that its audit page needs.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use annals_testkit::Generated;
+use annals_testkit::{Generated, PostgresCluster};
 use serde_json::value::RawValue;
 use tokio_postgres::types::Json;
 use tokio_postgres::{Client, NoTls, Statement};
@@ -47,50 +45,14 @@ const SETTINGS: [(&str, &str); 7] = [
 ];
 
 pub(crate) struct Postgres {
-    process: Child,
-    socket: PathBuf,
+    cluster: PostgresCluster,
 }
 
 impl Postgres {
     /// Makes a cluster in `dir` and starts it on a Unix socket, which is its fastest door.
     pub(crate) async fn start(dir: &Path) -> Result<Postgres, Failure> {
-        let programs = programs()?;
-        std::fs::create_dir_all(dir)?;
-        // PostgreSQL refuses to run as root: its own account owns the cluster then.
-        let root = std::fs::metadata("/proc/self")?.uid() == 0;
-        if root {
-            shell(Command::new("chown").args(["postgres:postgres"]).arg(dir))?;
-        }
-        let data = dir.join("data");
-        shell(
-            own(&programs.join("initdb"), root)
-                .args([
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    "--username=postgres",
-                    "-D",
-                ])
-                .arg(&data)
-                .stdout(Stdio::null()),
-        )?;
-        let mut server = own(&programs.join("postgres"), root);
-        server
-            .arg("-D")
-            .arg(&data)
-            .args(["-c", "listen_addresses="]);
-        server
-            .arg("-c")
-            .arg(format!("unix_socket_directories={}", dir.display()));
-        for (name, value) in SETTINGS {
-            server.arg("-c").arg(format!("{name}={value}"));
-        }
-        let log = std::fs::File::create(
-            std::env::temp_dir().join(format!("pg-{}.log", std::process::id())),
-        )?;
-        let process = server.stdout(Stdio::null()).stderr(log).spawn()?;
         let postgres = Postgres {
-            process,
-            socket: dir.to_owned(),
+            cluster: PostgresCluster::start(dir, &SETTINGS)?,
         };
         let client = postgres.ready().await?;
         client.batch_execute(TABLE).await?;
@@ -110,7 +72,7 @@ impl Postgres {
 
     async fn connect(&self) -> Result<Client, Failure> {
         let (client, connection) = tokio_postgres::Config::new()
-            .host_path(&self.socket)
+            .host_path(self.cluster.socket())
             .user("postgres")
             .dbname("postgres")
             .connect(NoTls)
@@ -161,7 +123,7 @@ impl Postgres {
         }
         let work = Arc::new(work);
         let next = Arc::new(AtomicUsize::new(0));
-        let before = machine::processor_time_of_family(self.process.id());
+        let before = machine::processor_time_of_family(self.cluster.process_id());
         let start = Instant::now();
         let mut tasks = Vec::new();
         for (client, statement) in clients {
@@ -185,7 +147,8 @@ impl Postgres {
             latencies.extend(some);
         }
         let elapsed = start.elapsed();
-        let cpu = machine::processor_time_of_family(self.process.id()).saturating_sub(before);
+        let cpu =
+            machine::processor_time_of_family(self.cluster.process_id()).saturating_sub(before);
         latencies.sort_unstable();
         Ok(Run {
             events,
@@ -193,13 +156,6 @@ impl Postgres {
             cpu,
             latencies,
         })
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -327,41 +283,5 @@ impl Insert for Columns {
                 ],
             )
             .await
-    }
-}
-
-/// The directory of the newest installed server.
-fn programs() -> Result<PathBuf, Failure> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .map_err(|_| "no PostgreSQL server: install Debian's package postgresql")?
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .filter(|path| path.join("postgres").exists())
-        .collect();
-    found.sort();
-    Ok(found
-        .pop()
-        .ok_or("no PostgreSQL server: install Debian's package postgresql")?)
-}
-
-fn own(program: &Path, root: bool) -> Command {
-    if !root {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=postgres", "--regid=postgres", "--init-groups"])
-        .arg(program);
-    command
-}
-
-fn shell(command: &mut Command) -> Result<(), Failure> {
-    let status = command
-        .status()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{command:?}: {status}").into())
     }
 }

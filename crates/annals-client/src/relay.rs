@@ -1,0 +1,12 @@
+//! The relay: moves what waits in the outbox to Annals.
+
+mod deliver;
+mod metrics;
+mod plan;
+mod run;
+mod store;
+
+pub(crate) use metrics::Waiting;
+pub use metrics::{Metrics, MetricsSnapshot};
+pub(crate) use plan::Settlement;
+pub use run::{Relay, RelayError, RelayOptions};

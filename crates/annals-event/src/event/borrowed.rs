@@ -100,7 +100,7 @@ pub(super) fn event(text: &[u8]) -> Option<Event> {
     let mut input = serde_json::Deserializer::from_str(text);
     let event = EventSeed(&mut free).deserialize(&mut input).ok()?;
     input.end().ok()?;
-    event.to_event(&free)
+    event.into_event(&free)
 }
 
 impl<'de> DeserializeSeed<'de> for EventSeed<'_> {
@@ -383,7 +383,7 @@ impl<'a> EventRef<'a> {
     }
 
     /// The event with texts of its own. `None` only if `free` is not what it was read with.
-    fn to_event(self, free: &str) -> Option<Event> {
+    fn into_event(self, free: &str) -> Option<Event> {
         let read = |value: Option<Free>| match value {
             None => Some(None),
             Some(value) => object(free, &value.range).map(Some),

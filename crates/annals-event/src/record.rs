@@ -198,6 +198,30 @@ impl Skeleton {
     }
 }
 
+impl Head<'_> {
+    /// The skeleton with texts of its own.
+    fn to_skeleton<'a>(self, targets: impl Iterator<Item = TargetHead<'a>>) -> Skeleton {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Skeleton {
+            id: self.id.to_owned(),
+            action: self.action.to_owned(),
+            occurred_at: self.occurred_at,
+            actor: ActorRef {
+                id: owned(self.actor.id),
+                kind: self.actor.kind.to_owned(),
+                role: owned(self.role),
+            },
+            failure: owned(self.failure),
+            targets: targets
+                .map(|target| TargetRef {
+                    id: owned(target.id),
+                    kind: target.kind.to_owned(),
+                })
+                .collect(),
+        }
+    }
+}
+
 impl DraftRef<'_> {
     /// When, by the producer's clock.
     pub fn occurred_at(&self) -> Timestamp {

@@ -6,9 +6,7 @@
 
 use std::ops::Range;
 
-use super::{
-    ActorRef, Draft, DraftRef, Head, Section, SectionRef, Skeleton, TargetHead, TargetRef,
-};
+use super::{Draft, DraftRef, Head, Section, SectionRef, TargetHead};
 use crate::limits;
 use crate::time::Timestamp;
 
@@ -194,8 +192,6 @@ impl<'a> DraftRef<'a> {
     /// # Errors
     /// [`DecodeError::Broken`] if a section is no text.
     pub fn to_draft(&self) -> Result<Draft, DecodeError> {
-        let head = &self.head;
-        let owned = |text: Option<&str>| text.map(str::to_owned);
         let section = |section| match section {
             SectionRef::Empty => Ok(Section::Empty),
             SectionRef::Withheld(commitment) => Ok(Section::Withheld(*commitment)),
@@ -205,24 +201,7 @@ impl<'a> DraftRef<'a> {
         };
         let sections = self.section_refs().map(section);
         Ok(Draft {
-            skeleton: Skeleton {
-                id: head.id.to_owned(),
-                action: head.action.to_owned(),
-                occurred_at: head.occurred_at,
-                actor: ActorRef {
-                    id: owned(head.actor.id),
-                    kind: head.actor.kind.to_owned(),
-                    role: owned(head.role),
-                },
-                failure: owned(head.failure),
-                targets: self
-                    .target_heads()
-                    .map(|target| TargetRef {
-                        id: owned(target.id),
-                        kind: target.kind.to_owned(),
-                    })
-                    .collect(),
-            },
+            skeleton: self.head.to_skeleton(self.target_heads()),
             sections: sections.collect::<Result<_, _>>()?,
             given_id: self.given_id,
         })

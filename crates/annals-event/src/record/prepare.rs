@@ -2,8 +2,7 @@
 
 use super::split::{Sections, split, target_heads};
 use super::{
-    ActorRef, Draft, Rules, Skeleton, TargetRef, UNSPECIFIED, has_own_prefix, is_event_id, is_name,
-    is_too_far_ahead, size,
+    Draft, Rules, UNSPECIFIED, has_own_prefix, is_event_id, is_name, is_too_far_ahead, size,
 };
 use crate::catalogue::Outcome;
 use crate::event::{Actor, Event, EventRef, Target, too_deep, too_large};
@@ -44,26 +43,8 @@ impl Draft {
         if size > limits::RECORD_BYTES {
             return Err(too_large(size, limits::RECORD_BYTES).into());
         }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        let skeleton = Skeleton {
-            action: head.action.to_owned(),
-            occurred_at: head.occurred_at,
-            actor: ActorRef {
-                id: owned(head.actor.id),
-                kind: head.actor.kind.to_owned(),
-                role: owned(head.role),
-            },
-            failure: owned(head.failure),
-            targets: targets
-                .map(|target| TargetRef {
-                    id: owned(target.id),
-                    kind: target.kind.to_owned(),
-                })
-                .collect(),
-            id,
-        };
         Ok(Self {
-            skeleton,
+            skeleton: head.to_skeleton(targets),
             sections: sections.to_vec(),
             given_id,
         })

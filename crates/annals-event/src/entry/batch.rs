@@ -69,13 +69,17 @@ pub fn entry_leaves(events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
     for events in events.chunks(CHUNK) {
         salts.clear();
         commitments.clear();
-        for (event, k, _) in values(events) {
+        each_value(events, |event, k, _| {
             batch.push(&[b"annals/salt/v1\n", &event.salt, &[k]]);
-        }
+        });
         batch.hash_into(&mut salts);
-        for ((_, k, text), salt) in values(events).zip(&salts) {
-            batch.push(&[b"annals/section/v1\n", salt, &[k], text]);
-        }
+        let mut salt = salts.iter();
+        each_value(events, |_, k, text| {
+            // There are as many as values.
+            if let Some(salt) = salt.next() {
+                batch.push(&[b"annals/section/v1\n", salt, &[k], text]);
+            }
+        });
         batch.hash_into(&mut commitments);
         let mut computed = commitments.iter().copied();
         for event in events {
@@ -100,16 +104,13 @@ pub fn entry_leaves(events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
     leaves
 }
 
-/// The sections that have values, with their index.
-fn values<'a>(
-    events: &'a [Recorded<'a>],
-) -> impl Iterator<Item = (&'a Recorded<'a>, u8, &'a [u8])> + 'a {
-    events.iter().flat_map(|event| {
-        (0u8..)
-            .zip(event.draft.section_refs())
-            .filter_map(move |(k, section)| match section {
-                SectionRef::Value(text) => Some((event, k, text)),
-                SectionRef::Empty | SectionRef::Withheld(_) => None,
-            })
-    })
+/// Shows the sections that have values, with their index.
+fn each_value<'a>(events: &[Recorded<'a>], mut show: impl FnMut(&Recorded<'a>, u8, &'a [u8])) {
+    for event in events {
+        for (k, section) in (0u8..).zip(event.draft.section_refs()) {
+            if let SectionRef::Value(text) = section {
+                show(event, k, text);
+            }
+        }
+    }
 }

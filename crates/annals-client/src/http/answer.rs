@@ -175,14 +175,12 @@ fn error(status: u16, refusal: Option<Refusal<'_>>, retry_after: Option<Duration
             code,
             retry_after,
         },
-        (300..=399, _) => ClientError::Answer { status },
-        _ => match refusal {
-            Some(refusal) => ClientError::Refused {
-                status,
-                message: said(&refusal),
-            },
-            None => ClientError::Answer { status },
+        // Only these speak of what was sent, and Annals says why. Anything else is an address where somebody else answers.
+        (400 | 409 | 413 | 422, _) => match refusal.as_ref().map(said) {
+            Some(message) if !message.is_empty() => ClientError::Refused { status, message },
+            _ => ClientError::Answer { status },
         },
+        _ => ClientError::Answer { status },
     }
 }
 
@@ -275,7 +273,11 @@ mod tests {
         assert_eq!(busy.retry_after(), Some(Duration::from_secs(7)));
         assert!(of(502, None, "<html>").is_temporary(), "a proxy's answer");
         assert!(of(429, None, "{}").is_temporary());
-        assert!(matches!(of(401, None, "{}"), ClientError::Denied { .. }));
+        let denied = of(401, None, r#"{"message":"Unauthorized"}"#);
+        assert_eq!(
+            denied.to_string(),
+            "the key is unknown or revoked, or may not do this (401)"
+        );
         assert!(matches!(
             of(302, None, ""),
             ClientError::Answer { status: 302 }
@@ -283,6 +285,18 @@ mod tests {
         assert!(matches!(
             of(404, None, "nothing"),
             ClientError::Answer { status: 404 }
+        ));
+        for (status, body) in [
+            (404, r#"{"message":"No route."}"#),
+            (405, r#"{"message":"Method not allowed."}"#),
+            (400, r#"{"error":"of somebody else"}"#),
+        ] {
+            let other = of(status, None, body);
+            assert!(matches!(other, ClientError::Answer { .. }), "{other:?}");
+        }
+        assert!(matches!(
+            of(413, None, r#"{"message":"Too large."}"#),
+            ClientError::Refused { status: 413, .. }
         ));
     }
 

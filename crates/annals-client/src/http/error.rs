@@ -23,7 +23,7 @@ pub enum ClientError {
     #[error("no answer from Annals; send the same event again, with its id")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Annals is busy, stopping, limiting the key, or has no disk space left. Nothing was recorded. Send again later.
-    #[error("Annals cannot record now ({status}, {code}); send again later")]
+    #[error("Annals cannot record now ({status}{}); send again later", said(code))]
     Busy {
         /// The HTTP status.
         status: u16,
@@ -34,7 +34,10 @@ pub enum ClientError {
     },
     /// The key is unknown, or may not do this. Look at its scopes: recording needs `write`, organizations `manage`, receipts also
     /// `read`.
-    #[error("the key may not do this ({status}, {code})")]
+    #[error(
+        "the key is unknown or revoked, or may not do this ({status}{})",
+        said(code)
+    )]
     Denied {
         /// The HTTP status.
         status: u16,
@@ -70,6 +73,15 @@ pub enum ClientError {
     /// The client was shut down before it was sent.
     #[error("the client was shut down")]
     Closed,
+}
+
+/// A word for programs in a message; not every answer has one.
+fn said(code: &str) -> String {
+    if code.is_empty() {
+        String::new()
+    } else {
+        format!(", {code}")
+    }
 }
 
 impl ClientError {

@@ -58,10 +58,24 @@ pub(super) fn said(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text += &format!(": {cause}");
+        // Some say their cause themselves.
+        let cause_said = cause.to_string();
+        if !text.ends_with(&cause_said) {
+            text += &format!(": {cause_said}");
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+#[test]
+fn what_an_error_says_of_its_cause_is_said_once() {
+    let error = ClientError::Receipt(crate::ReceiptError::Form);
+    assert_eq!(
+        said(&error),
+        "the receipt is not believed: the receipt cannot be read"
+    );
 }
 
 /// Checkpoints that were read from the outbox in this life of the relay.

@@ -27,6 +27,9 @@ use crate::context::RequestContext;
 use crate::event::NewEvent;
 use crate::{WORKSPACE_BYTES, clock};
 
+/// Characters of a workspace's name, as the server counts them.
+const NAME_CHARS: usize = 255;
+
 /// What a row of the outbox tells Annals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ItemKind {
@@ -108,6 +111,11 @@ pub enum OutboxError {
     /// No workspace can have this id.
     #[error("a workspace's id has 1 to {WORKSPACE_BYTES} of A-Z a-z 0-9 _ -")]
     Workspace,
+    /// No workspace can have this name: its events would wait for a workspace that Annals never makes. Shorten or replace it.
+    #[error(
+        "a workspace's name has 1 to {NAME_CHARS} characters, none of them a control character"
+    )]
+    Name,
     /// The outbox holds as many rows as it may. Roll back, and look why the relay does not deliver.
     #[error(
         "the outbox is full with {waiting} of at most {bound} rows; does the relay run and reach Annals?"
@@ -176,6 +184,10 @@ impl Item {
     /// The row that tells of a workspace.
     pub(crate) fn organization(workspace: &str, name: &str) -> Result<Self, OutboxError> {
         let workspace = checked(workspace)?;
+        let length = name.chars().take(NAME_CHARS + 1).count();
+        if name.trim().is_empty() || length > NAME_CHARS || name.contains(char::is_control) {
+            return Err(OutboxError::Name);
+        }
         let mut body = Object::new();
         body.insert("id", workspace.as_str());
         body.insert("name", name);

@@ -129,7 +129,8 @@ impl PostgresOutbox {
     /// workspace. Doing it again does no harm. It never counts against the bound.
     ///
     /// # Errors
-    /// [`OutboxError::Workspace`] where no workspace has such an id; else the database refused.
+    /// [`OutboxError::Workspace`] where no workspace has such an id, [`OutboxError::Name`] where none has such a name; else the
+    /// database refused.
     pub async fn ensure_organization(
         &self,
         transaction: &impl GenericClient,

@@ -64,7 +64,7 @@ impl Insertion {
     /// The row that tells of a workspace.
     ///
     /// # Errors
-    /// [`OutboxError::Workspace`] where no workspace has such an id.
+    /// [`OutboxError::Workspace`] where no workspace has such an id, [`OutboxError::Name`] where none has such a name.
     pub fn organization(workspace: &str, name: &str) -> Result<Self, OutboxError> {
         Item::organization(workspace, name).map(Self::from)
     }

@@ -6,7 +6,7 @@
 //! all its rows, and while an organization is not ensured, its events stay behind it. A row that Annals will never take is *parked*,
 //! alone. What concerns everybody (no network, a wrong key, a busy server) *pauses* the relay.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
@@ -209,20 +209,21 @@ impl Planner {
             held.get(&row.workspace)
                 .is_none_or(|hold| hold.until <= now)
         });
-        if window.front()?.kind == ItemKind::Organization {
-            return window.pop_front().map(Step::Organization);
+        // Also before events that were recorded earlier: they would wait for the workspace, and it, behind them, for them.
+        let organization = |row: &Queued| row.kind == ItemKind::Organization;
+        if let Some(place) = window.iter().position(organization) {
+            return window.remove(place).map(Step::Organization);
+        }
+        if window.is_empty() {
+            return None;
         }
         let mut batch = Vec::with_capacity(self.batch.min(window.len()));
         let (mut bytes, mut full) = (0, false);
-        let mut behind = HashSet::new();
         let mut rest = VecDeque::new();
         for row in window.drain(..) {
             full |= batch.len() == self.batch
                 || (!batch.is_empty() && bytes + row.body.len() > self.limits.bytes);
-            if row.kind == ItemKind::Organization {
-                behind.insert(row.workspace.clone());
-            }
-            if full || behind.contains(&row.workspace) {
+            if full {
                 rest.push_back(row);
                 continue;
             }

@@ -224,6 +224,21 @@ fn planner_parked(sent: &BTreeMap<i64, Queued>, poison: &BTreeSet<i64>) -> usize
 }
 
 #[test]
+fn a_workspace_is_ensured_before_events_that_were_recorded_earlier() {
+    let mut planner = Planner::new(Limits::default(), Backoff::default());
+    let now = Timestamp::clamped(0);
+    planner.take(vec![
+        row(1, ItemKind::Event, 0, 1),
+        row(2, ItemKind::Organization, 0, 1),
+    ]);
+    let first = planner.next(now, 0).unwrap();
+    assert!(matches!(&first, Step::Organization(row) if row.seq == 2));
+    planner.answered(first, Answer::Each(vec![Verdict::Recorded]), now, 0.0);
+    let second = planner.next(now, 0).unwrap();
+    assert!(matches!(&second, Step::Events(rows) if rows.len() == 1));
+}
+
+#[test]
 fn a_workspace_that_stays_unknown_is_parked_row_by_row() {
     let limits = Limits {
         patience: 3,

@@ -111,7 +111,16 @@ fn what_annals_would_refuse_is_refused_before_it_is_written() {
             Err(OutboxError::Workspace)
         ));
     }
+    for name in ["", " ", "a\0b", "a\nb", &"ü".repeat(256)] {
+        assert!(matches!(
+            outbox.ensure_organization(&database, "acme", name),
+            Err(OutboxError::Name)
+        ));
+    }
     assert!(rows(&database).is_empty());
+    outbox
+        .ensure_organization(&database, "acme", &"ü".repeat(255))
+        .unwrap();
 }
 
 #[test]

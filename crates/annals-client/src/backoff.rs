@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+/// No server is waited for longer at a time: a wrong number in a proxy's answer must not stop deliveries for good.
+const ASKED_MAX: Duration = Duration::from_secs(3600);
+
 /// Waits that double with every failure up to a bound, half of each left to chance, so that many clients of one server do not return all
 /// at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait.
     pub first: Duration,
-    /// No wait is longer, unless the server asks for it.
+    /// No wait is longer, unless the server asks for it; and then at most an hour.
     pub longest: Duration,
 }
 
@@ -28,7 +31,7 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(30);
         let whole = self.first.saturating_mul(1 << doublings).min(self.longest);
         let wait = whole / 2 + (whole / 2).mul_f64(chance.clamp(0.0, 1.0));
-        wait.max(asked.unwrap_or_default())
+        wait.max(asked.unwrap_or_default().min(ASKED_MAX))
     }
 }
 
@@ -47,5 +50,10 @@ mod tests {
         assert_eq!((seconds(30, 0.0), seconds(u32::MAX, 1.0)), (30.0, 60.0));
         let asked = Duration::from_secs(90);
         assert_eq!(backoff.wait(1, 0.5, Some(asked)), asked);
+        let absurd = Duration::from_secs(u32::MAX.into());
+        assert_eq!(
+            backoff.wait(1, 0.5, Some(absurd)),
+            Duration::from_secs(3600)
+        );
     }
 }

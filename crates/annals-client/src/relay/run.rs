@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use annals_event::Actor;
+use annals_event::{Actor, Timestamp};
 
 use super::deliver::{Known, judge, said, send};
 use super::plan::{Limits, Planner, Settlement, Step};
@@ -76,6 +76,7 @@ pub struct Relay {
     metrics: Metrics,
     holder: String,
     known: Known,
+    begun: Instant,
     led_at: Option<Instant>,
     counted_at: Option<Instant>,
     gaps_at: Option<Instant>,
@@ -85,6 +86,8 @@ pub struct Relay {
 const WINDOW_REQUESTS: usize = 8;
 /// More requests at once help nobody.
 const REQUESTS_MAX: usize = 64;
+/// How long what was delivered may wait to be settled while there is more to deliver.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
 /// How often rows are counted while they are delivered.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// How often gaps are looked for, and how long nothing may have been dropped before one is told.
@@ -178,6 +181,7 @@ impl Relay {
             metrics,
             holder: uuid::Uuid::now_v7().to_string(),
             known: Known::new(),
+            begun: Instant::now(),
             led_at: None,
             counted_at: None,
             gaps_at: None,
@@ -247,12 +251,12 @@ impl Relay {
             return Ok(Turn::Idle(self.options.poll.max(self.options.lease / 5)));
         }
         self.tell_gaps().await?;
-        if let Some(pause) = self.planner.paused(clock::now()) {
+        if let Some(pause) = self.planner.paused(elapsed(self.begun)) {
             self.count().await?;
             return Ok(Turn::Idle(pause.min(self.options.lease / 3)));
         }
         let window = self.options.batch.max(1) * WINDOW_REQUESTS;
-        let held = self.planner.held(clock::now());
+        let held = self.planner.held(elapsed(self.begun));
         let rows = self.store.fetch(held, window).await?;
         if rows.is_empty() {
             self.metrics.waiting(self.store.waiting().await?);
@@ -261,8 +265,16 @@ impl Relay {
         self.count().await?;
         self.planner.take(rows);
         let mut problem = None;
+        let mut settled_at = Instant::now();
         loop {
-            let now = clock::now();
+            // A window of large events, or with a slow server, may take long; what has arrived by then must not depend on its end.
+            if settled_at.elapsed() >= SETTLE_EVERY {
+                let settlement = self.planner.settlement();
+                self.settle(settlement).await?;
+                self.count().await?;
+                settled_at = Instant::now();
+            }
+            let now = elapsed(self.begun);
             let next = |lane| self.planner.next(now, lane);
             let steps: Vec<Step> = (0..self.lanes).filter_map(next).collect();
             if steps.is_empty() || !self.lead().await? {
@@ -275,7 +287,7 @@ impl Relay {
                     judge(&self.client, &mut self.store, &mut self.known, &step, sent).await?;
                 problem = delivered.problem.or(problem);
                 self.planner
-                    .answered(step, delivered.answer, clock::now(), fastrand::f64());
+                    .answered(step, delivered.answer, elapsed(self.begun), fastrand::f64());
                 for (workspace, kept) in delivered.checkpoints {
                     self.planner.keep(&workspace, kept);
                 }
@@ -289,7 +301,7 @@ impl Relay {
 
     async fn settle(&mut self, settlement: Settlement) -> Result<(), StoreError> {
         let length = |list: usize| u64::try_from(list).unwrap_or(u64::MAX);
-        let held = self.planner.held(clock::now()).len();
+        let held = self.planner.held(elapsed(self.begun)).len();
         let (delivered, duplicates) = (settlement.delivered.len(), settlement.duplicates);
         let (dropped, parked) = (settlement.dropped.len(), settlement.parked.len());
         for (seq, reason) in &settlement.parked {
@@ -352,7 +364,8 @@ impl Relay {
         self.gaps_at = Some(Instant::now());
         for gap in self.store.gaps().await? {
             let quiet = clock::now().as_micros() - gap.last_at.as_micros();
-            if quiet < GAP_QUIET_MICROS {
+            // What lies ahead was noted by a clock that has been set back since.
+            if (0..GAP_QUIET_MICROS).contains(&quiet) {
                 continue;
             }
             let event = gap_event(&gap);
@@ -369,6 +382,11 @@ impl Relay {
         }
         self.metrics.problem(problem);
     }
+}
+
+/// The planner's time: waits must not depend on a clock that somebody sets.
+fn elapsed(begun: Instant) -> Timestamp {
+    Timestamp::clamped(i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX))
 }
 
 fn gap_event(gap: &Gap) -> NewEvent {

@@ -346,6 +346,62 @@ async fn one_leads_and_another_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_clock_that_was_ahead_has_written_stops_nothing() {
+    let (annals, host) = (Annals::start(), host());
+    host.outbox
+        .ensure_organization(&host.database, "acme", "Acme")
+        .unwrap();
+    host.record("acme", "a0");
+    let ahead = annals_client::Timestamp::parse("2999-01-01T00:00:00Z")
+        .unwrap()
+        .as_micros();
+    host.database
+        .execute(
+            "update annals_outbox_lead set holder = 'killed since', until = ?1",
+            [ahead],
+        )
+        .unwrap();
+    host.database
+        .execute(
+            "insert into annals_outbox_gap (workspace, dropped, first_at, last_at) values ('acme', 3, ?1, ?1)",
+            [ahead],
+        )
+        .unwrap();
+    let mut relay = host.relay(&annals, options()).await;
+    relay.drain().await.unwrap();
+    assert_eq!(host.count("annals_outbox_gap"), 0);
+    assert_eq!(annals.ids("acme").len(), 2, "the event and that of the gap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_slow_server_has_taken_leaves_the_outbox_before_the_rest_is_sent() {
+    let host = host();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let taken = axum::routing::post(|| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        r#"{"results":[{"status":"recorded","id":"x","position":0}]}"#
+    });
+    let server = axum::Router::new().route("/audit_logs/events/bulk", taken);
+    tokio::spawn(async move { axum::serve(listener, server).await });
+    for n in 0..8 {
+        host.record("acme", &format!("a{n}"));
+    }
+    let slow = RelayOptions {
+        batch: 1,
+        lease: Duration::from_secs(15),
+        ..options()
+    };
+    let client = annals_client::Client::new(&address, "sk").unwrap();
+    let relay = Relay::sqlite(&host.path, client, slow).await.unwrap();
+    let running = tokio::spawn(relay.run(std::future::pending()));
+    until("the first are settled", || host.count("annals_outbox") < 8).await;
+    // At the end of what was read at once, all would be.
+    assert!(host.count("annals_outbox") > 0);
+    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gap_is_told_once_there_is_room() {
     let (annals, mut host) = (Annals::start(), host());
     host.outbox = SqliteOutbox::new(Bound {

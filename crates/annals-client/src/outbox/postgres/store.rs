@@ -21,11 +21,13 @@ impl PostgresStore {
 
     /// Takes or keeps the lead for `lease`, by the database's clock; `false` if another relay has it.
     pub(crate) async fn lead(&mut self, holder: &str, lease: Duration) -> Result<bool, Error> {
+        // A lease that reaches much further than one was given by a clock that has been set back since; nobody must wait for it.
         let taken = self
             .client
             .execute(
                 "update annals_outbox_lead set holder = $1, until = clock_timestamp() + make_interval(secs => $2)
-                 where one = 1 and (holder = $1 or until < clock_timestamp())",
+                 where one = 1 and (holder = $1 or until < clock_timestamp()
+                   or until > clock_timestamp() + 10 * make_interval(secs => $2))",
                 &[&holder, &lease.as_secs_f64()],
             )
             .await?;

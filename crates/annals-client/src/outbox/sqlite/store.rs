@@ -10,6 +10,9 @@ use super::{insert, queued};
 use crate::outbox::{Gap, Item, Queued};
 use crate::relay::{Settlement, Waiting};
 
+/// Bytes of rows that are in memory at once: several requests, whatever the size of their events.
+const WINDOW_BYTES: usize = 32 << 20;
+
 /// The relay's own connection to the database of the application.
 pub(crate) struct SqliteStore {
     connection: Connection,
@@ -34,10 +37,15 @@ impl SqliteStore {
         let until = now
             .as_micros()
             .saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX));
+        // A lease that reaches much further than one was given by a clock that has been set back since; nobody must wait for it.
+        let far = until.saturating_add(9 * until.saturating_sub(now.as_micros()));
         let taken = self
             .connection
-            .prepare_cached("update annals_outbox_lead set holder = ?1, until = ?3 where one = 1 and (holder = ?1 or until < ?2)")?
-            .execute(params![holder, now.as_micros(), until])?;
+            .prepare_cached(
+                "update annals_outbox_lead set holder = ?1, until = ?3
+                 where one = 1 and (holder = ?1 or until < ?2 or until > ?4)",
+            )?
+            .execute(params![holder, now.as_micros(), until, far])?;
         Ok(taken > 0)
     }
 
@@ -50,21 +58,21 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// The oldest rows of workspaces that are not held, in order.
+    /// The oldest rows of workspaces that are not held, in order, and not many more than [`WINDOW_BYTES`].
     pub(crate) fn fetch(&mut self, held: &[String], limit: usize) -> rusqlite::Result<Vec<Queued>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         if held.is_empty() {
             let mut statement = self.connection.prepare_cached(
                 "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox order by seq limit ?1",
             )?;
-            return statement.query_map([limit], queued)?.collect();
+            return window(statement.query([limit])?);
         }
         let held = serde_json::to_string(held).unwrap_or_else(|_| "[]".to_owned());
         let mut statement = self.connection.prepare_cached(
             "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox
              where workspace not in (select value from json_each(?2)) order by seq limit ?1",
         )?;
-        statement.query_map(params![limit, held], queued)?.collect()
+        window(statement.query(params![limit, held])?)
     }
 
     /// Takes delivered rows out and puts refused ones aside, at once. COMMIT POINT of a delivery: until then it will be repeated.
@@ -160,5 +168,44 @@ impl SqliteStore {
             oldest: oldest.map(Timestamp::clamped),
             parked: count("select count(*) from annals_outbox_parked")?,
         })
+    }
+}
+
+/// Rows until they have enough bytes.
+fn window(mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Vec<Queued>> {
+    let (mut window, mut bytes) = (Vec::new(), 0);
+    while bytes < WINDOW_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let row = queued(row)?;
+        bytes += row.body.len();
+        window.push(row);
+    }
+    Ok(window)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::{SqliteStore, WINDOW_BYTES};
+
+    #[test]
+    fn large_rows_are_not_all_in_memory_at_once() {
+        let connection = Connection::open_in_memory().unwrap();
+        crate::SqliteOutbox::migrate(&connection).unwrap();
+        let large = "x".repeat(WINDOW_BYTES / 4);
+        for _ in 0..9 {
+            connection
+                .execute(
+                    "insert into annals_outbox (workspace, kind, event_id, recorded_at, body) values ('acme', 1, '', 0, ?1)",
+                    [&large],
+                )
+                .unwrap();
+        }
+        let mut store = SqliteStore { connection };
+        assert_eq!(store.fetch(&[], 8_000).unwrap().len(), 4);
+        assert_eq!(store.fetch(&["other".to_owned()], 3).unwrap().len(), 3);
+        assert!(store.fetch(&["acme".to_owned()], 3).unwrap().is_empty());
     }
 }

@@ -237,6 +237,24 @@ async fn a_workspace_that_stays_unknown_is_parked_so_that_the_outbox_does_not_fi
         "{}",
         parked[0].reason
     );
+
+    // Somebody makes it after all, and has the row sent again.
+    annals.ask(
+        "POST",
+        "/organizations",
+        &json!({"id": "nowhere", "name": "Now here"}),
+    );
+    assert!(
+        host.outbox
+            .retry_parked(&host.database, parked[0].item.seq)
+            .unwrap()
+    );
+    let relay = host.relay(&annals, options()).await;
+    let running = tokio::spawn(relay.run(std::future::pending()));
+    until("it arrives", || annals.ids("nowhere") == ["n0"]).await;
+    until("it is settled", || host.count("annals_outbox") == 0).await;
+    running.abort();
+    assert_eq!(host.count("annals_outbox_parked"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{fields, ids};
+use crate::{fields, ids, room};
 
 /// Reads `{"organization_id", "event"}` the straight way: the workspace, and the event is appended to
 /// the drafts. `None` if it has to be read the thorough way; then nothing was appended.
@@ -54,7 +54,10 @@ pub(crate) fn straight_lines<'a>(
 
 /// As [`straight`], for `{"organization_id", "events": […]}`, of which all or nothing is read.
 pub(crate) fn straight_list<'a>(app: &App, text: &'a [u8]) -> Option<(Cow<'a, str>, Drafts)> {
-    let text = std::str::from_utf8(text).ok()?;
+    // The drafts of a text that turns out to be wrong at its end are memory for nothing.
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| text.len() <= room::SHARE)?;
     // The journal's form is hardly ever larger than the text.
     let mut drafts = Drafts::with_capacity(limits::BATCH_EVENTS, text.len());
     let organization = with_reader(app, &mut drafts, |reader| {

@@ -21,6 +21,7 @@ use crate::body::{self, Content};
 use crate::error::{ApiError, ErrorBody};
 use crate::ingest;
 use crate::params::Params;
+use crate::room;
 
 /// What became of a batch.
 #[derive(Debug, Serialize, ToSchema)]
@@ -136,8 +137,6 @@ pub(crate) async fn create(
         Content::Ndjson => many_workspaces(&app, &caller, &body).await?,
     };
     let idempotency = ingest::idempotency(&headers, &body)?;
-    // Its room is wanted by others.
-    drop(body);
     let Sorted {
         drafts,
         groups,
@@ -146,6 +145,8 @@ pub(crate) async fn create(
     if groups.is_empty() {
         return Ok(answer(&app, results, Vec::new()));
     }
+    // What is left to do takes less room than the body, which others want.
+    drop(body);
     let append = Append {
         drafts,
         recorded_by: caller.key.id.clone(),
@@ -293,7 +294,7 @@ async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sor
         count => caller.charge(count - 1)?,
     }
     let mut sorted = Sorted {
-        drafts: Drafts::with_capacity(count, body.len()),
+        drafts: Drafts::with_capacity(count, body.len().min(room::SHARE)),
         ..Sorted::default()
     };
     let mut groups: HashMap<Cow<'_, str>, Result<usize, ApiError>> = HashMap::new();

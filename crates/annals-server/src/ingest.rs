@@ -68,15 +68,19 @@ pub(crate) fn straight_list<'a>(app: &App, text: &'a [u8]) -> Option<(Cow<'a, st
 
 fn with_reader<T>(app: &App, drafts: &mut Drafts, read: impl FnOnce(&mut Straight<'_>) -> T) -> T {
     let now = app.now();
-    let rules = Rules {
+    let new_id = || ids::event_id(now);
+    let has_schema = |action: &str| app.store.has_schema(action);
+    read(&mut drafts.straight(rules(app), now, &new_id, &has_schema))
+}
+
+/// What this installation accepts of an action without a schema.
+fn rules(app: &App) -> Rules<'_> {
+    Rules {
         catalogue: app.catalogue(),
         strict: app.config.strict,
         personal_types: &app.config.personal_types,
         internal: false,
-    };
-    let new_id = || ids::event_id(now);
-    let has_schema = |action: &str| app.store.has_schema(action);
-    read(&mut drafts.straight(rules, now, &new_id, &has_schema))
+    }
 }
 
 fn read_envelope<'a>(
@@ -326,11 +330,9 @@ pub(crate) fn draft(app: &App, text: &[u8]) -> Result<Draft, EventError> {
     app.store.check_schema(&event)?;
     let now = app.now();
     let rules = Rules {
-        catalogue: app.catalogue(),
         // An action with a schema is known, though not to the compiled-in catalogue.
         strict: app.config.strict && !app.store.has_schema(&event.action),
-        personal_types: &app.config.personal_types,
-        internal: false,
+        ..rules(app)
     };
     Draft::new(event, &rules, now, || ids::event_id(now))
 }

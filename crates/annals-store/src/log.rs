@@ -62,8 +62,7 @@ impl Log {
         let events = (0..append.drafts.len()).collect();
         let log = self.clone();
         self.store
-            .submit(append, vec![Share { log, events }])
-            .told(Answer::only)
+            .record(append, vec![Share { log, events }], Answer::only)
     }
 
     /// One page of the rows that match, newest first or oldest first, always as of one size.

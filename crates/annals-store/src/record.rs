@@ -12,26 +12,7 @@ use crate::{Append, AppendError, Appended, Pending, Share, Store};
 /// The most events of one append.
 const EVENTS: usize = 10_000;
 
-/// An append on its way.
-pub(crate) enum Submitted {
-    /// Everything is known already.
-    Known(Result<Answer, AppendError>),
-    Waiting(oneshot::Receiver<Result<Answer, AppendError>>),
-}
-
-impl Submitted {
-    /// What is told of it, once it is known.
-    pub(crate) fn told<T>(
-        self,
-        tell: fn(Answer) -> Result<T, AppendError>,
-    ) -> Pending<T, AppendError> {
-        let stopped = || AppendError::Stopped;
-        match self {
-            Submitted::Known(answer) => Pending::ready(answer.and_then(tell), stopped),
-            Submitted::Waiting(receiver) => Pending::answering(receiver, tell, stopped),
-        }
-    }
-}
+type Receiver = oneshot::Receiver<Result<Answer, AppendError>>;
 
 impl Store {
     /// Records events, each in the log whose share it is in; a log has at most one share. What became of each share comes when its
@@ -48,21 +29,34 @@ impl Store {
         append: Append,
         shares: Vec<Share>,
     ) -> Pending<Vec<Result<Appended, AppendError>>, AppendError> {
-        self.submit(append, shares).told(|answer| Ok(answer.all()))
+        self.record(append, shares, |answer| Ok(answer.all()))
     }
 
-    pub(crate) fn submit(&self, append: Append, shares: Vec<Share>) -> Submitted {
+    /// As [`Store::append`]; `tell` makes what is told of the answer.
+    pub(crate) fn record<T>(
+        &self,
+        append: Append,
+        shares: Vec<Share>,
+        tell: fn(Answer) -> Result<T, AppendError>,
+    ) -> Pending<T, AppendError> {
+        let stopped = || AppendError::Stopped;
+        match self.submit(append, shares) {
+            Ok(receiver) => Pending::answering(receiver, tell, stopped),
+            Err(error) => Pending::ready(Err(error), stopped),
+        }
+    }
+
+    fn submit(&self, append: Append, shares: Vec<Share>) -> Result<Receiver, AppendError> {
         let shared = self.shared();
-        let refused = |error| Submitted::Known(Err(error));
         let events: usize = shares.iter().map(|share| share.events.len()).sum();
         if !(1..=EVENTS).contains(&events) {
-            return refused(AppendError::Size { limit: EVENTS });
+            return Err(AppendError::Size { limit: EVENTS });
         }
         if shared.has_stopped() {
-            return refused(AppendError::Stopped);
+            return Err(AppendError::Stopped);
         }
         if shared.full.load(Ordering::SeqCst) && !append.internal {
-            return refused(AppendError::DiskFull);
+            return Err(AppendError::DiskFull);
         }
         let Append {
             drafts,
@@ -99,12 +93,12 @@ impl Store {
         };
         if submission.events() == 0 {
             shared.answer(submission);
-            return Submitted::Waiting(receiver);
+            return Ok(receiver);
         }
         match shared.queue.push(submission) {
-            Ok(()) => Submitted::Waiting(receiver),
-            Err((Refused::Busy, _)) => refused(AppendError::Busy),
-            Err((Refused::Closed, _)) => refused(AppendError::Stopped),
+            Ok(()) => Ok(receiver),
+            Err((Refused::Busy, _)) => Err(AppendError::Busy),
+            Err((Refused::Closed, _)) => Err(AppendError::Stopped),
         }
     }
 }

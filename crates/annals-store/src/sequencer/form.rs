@@ -123,13 +123,13 @@ impl Sequencer {
                 .map(|log| (log.slot, log.tip.clone()))
                 .collect();
         }
-        let grown = growing.iter().map(Growing::grown).collect();
+        let (parts, grown) = growing.into_iter().map(Growing::finish).unzip();
         let header = Header {
             recorded_at: now,
             uptime: self.shared.uptime(),
             recorders: recorders.names,
             frames: frames.sizes.clone(),
-            parts: growing.into_iter().map(Growing::finish).collect(),
+            parts,
             keys,
             group_hash: group_hash.finalize().into(),
         };
@@ -302,14 +302,6 @@ impl Growing {
         }
     }
 
-    /// What readers are to know of the tree once the group has committed.
-    fn grown(&self) -> Grown {
-        Grown {
-            frontier: self.tip.frontier.clone(),
-            tiles: self.tiles.clone(),
-        }
-    }
-
     fn lies_in(&mut self, (frame, offset): (u32, u32)) {
         match self.pieces.last_mut() {
             Some(piece) if piece.frame == frame => piece.count += 1,
@@ -326,18 +318,18 @@ impl Growing {
         self.latest = self.latest.max(at);
     }
 
-    fn finish(self) -> Part {
+    /// What the journal is to say of the part, and what readers are to know of the tree once it has committed.
+    fn finish(self) -> (Part, Grown) {
         let growth = if self.leaves.is_empty() {
-            let hashes = self.tip.frontier.hashes().to_vec();
             Growth::Frontier {
-                hashes,
-                tiles: self.tiles,
+                hashes: self.tip.frontier.hashes().to_vec(),
+                tiles: self.tiles.clone(),
             }
         } else {
             Growth::Leaves(self.leaves)
         };
         let began_before = usize::from(!self.first.is_multiple_of(TILE));
-        Part {
+        let part = Part {
             slot: self.slot,
             first: self.first,
             count: self.count,
@@ -353,6 +345,11 @@ impl Growing {
                 .collect(),
             growth,
             ids: self.ids,
-        }
+        };
+        let grown = Grown {
+            frontier: self.tip.frontier,
+            tiles: self.tiles,
+        };
+        (part, grown)
     }
 }

@@ -37,6 +37,7 @@ const PARTY: &[&str] = &[
 ];
 const OF_TARGET: usize = 5;
 const OF_PRINCIPAL: usize = 4;
+
 /// Reads an event; the canonical texts of its free values are appended to the text in the seed.
 pub(crate) struct EventSeed<'s>(pub(crate) &'s mut String);
 

@@ -25,6 +25,7 @@ mod queue;
 mod recent;
 mod record;
 mod search;
+mod segment;
 mod sequencer;
 mod shared;
 mod start;

@@ -1,7 +1,9 @@
 //! Values on their way into a column, page by page.
 
 use bytes::Bytes;
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
+};
 use parquet::file::writer::SerializedColumnWriter;
 
 use super::Flaw;
@@ -88,6 +90,12 @@ impl Buffer {
         self.ends.push(self.bytes.len());
     }
 
+    /// The n-th value among the bytes of all.
+    fn slice(&self, bytes: &Bytes, n: usize) -> Bytes {
+        let begin = n.checked_sub(1).map_or(0, |before| self.ends[before]);
+        bytes.slice(begin..self.ends[n])
+    }
+
     pub(crate) fn end_page(&mut self) {
         let values = self.numbers.len().max(self.ends.len());
         self.pages.push((self.definitions.len(), values));
@@ -121,10 +129,17 @@ impl Buffer {
                         repetitions,
                     )?;
                 }
+                Physical::Uuid => {
+                    let values: Vec<FixedLenByteArray> = (value..value_end)
+                        .map(|n| FixedLenByteArray::from(ByteArray::from(self.slice(&bytes, n))))
+                        .collect();
+                    writer
+                        .typed::<FixedLenByteArrayType>()
+                        .write_batch(&values, definitions, repetitions)?;
+                }
                 Physical::Bytes => {
-                    let begin = |n: usize| n.checked_sub(1).map_or(0, |before| self.ends[before]);
                     let values: Vec<ByteArray> = (value..value_end)
-                        .map(|n| bytes.slice(begin(n)..self.ends[n]).into())
+                        .map(|n| self.slice(&bytes, n).into())
                         .collect();
                     writer
                         .typed::<ByteArrayType>()

@@ -1,5 +1,6 @@
 //! Reading a segment: any rows, any columns.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes};
 use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
+};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
@@ -26,7 +29,7 @@ use super::page::{GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION,
 };
-use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
+use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS, uuid_text};
 use super::{Flaw, Redacted, Stored};
 use crate::Slot;
 use crate::journal::{to_u32, to_usize};
@@ -216,9 +219,9 @@ impl Segment {
 
     /// The ids of the rows in `rows`, which lie within one page.
     pub(crate) fn ids(&self, rows: Range<u32>) -> Result<Vec<String>, Flaw> {
-        let columns = self.columns(rows.clone(), &[Column::Id])?;
+        let columns = self.columns(rows.clone(), &[Column::Id, Column::IdText])?;
         (0..rows.len())
-            .map(|n| Ok(columns.text(Column::Id, n)?.unwrap_or_default().to_owned()))
+            .map(|n| Ok(columns.id(n)?.into_owned()))
             .collect()
     }
 
@@ -298,6 +301,11 @@ impl Segment {
                 values.read::<Int64Type>(chunk.column_descr_ptr(), pages, first, count, &mut numbers)?;
                 values.numbers = numbers;
             }
+            Physical::Uuid => {
+                let mut texts = Vec::with_capacity(count);
+                values.read::<FixedLenByteArrayType>(chunk.column_descr_ptr(), pages, first, count, &mut texts)?;
+                values.texts = texts.into_iter().map(ByteArray::from).collect();
+            }
             Physical::Bytes => {
                 let mut texts = Vec::with_capacity(count);
                 values.read::<ByteArrayType>(chunk.column_descr_ptr(), pages, first, count, &mut texts)?;
@@ -353,7 +361,7 @@ impl Segment {
 fn wanted(parts: RowParts) -> Vec<Column> {
     use Column::{
         Action, ActorEmail, ActorId, ActorMetadata, ActorName, ActorRole, ActorType, Erased,
-        Failure, FailureDetail, FailureReason, FailureStage, Flags, Id, OccurredAt, OnBehalfOf,
+        Failure, FailureDetail, FailureReason, FailureStage, Flags, Id, IdText, OccurredAt, OnBehalfOf,
         Position, Raw, RecordedAt, RecordedBy, Redacted, TargetFlags,
     };
     let mut columns = vec![
@@ -364,7 +372,7 @@ fn wanted(parts: RowParts) -> Vec<Column> {
             columns.extend_from_slice(more);
         }
     };
-    take(parts.id, &[Id]);
+    take(parts.id, &[Id, IdText]);
     take(parts.recorded_by, &[RecordedBy]);
     take(
         parts.actor,
@@ -503,6 +511,16 @@ impl Columns {
         }
     }
 
+    /// The id of the event.
+    fn id(&self, row: usize) -> Result<Cow<'_, str>, Flaw> {
+        match self.bytes(Column::Id, row) {
+            Some(uuid) => Ok(Cow::Owned(uuid_text(uuid))),
+            None => Ok(Cow::Borrowed(
+                self.text(Column::IdText, row)?.unwrap_or_default(),
+            )),
+        }
+    }
+
     fn texts<const N: usize>(
         &self,
         columns: [Column; N],
@@ -562,8 +580,9 @@ impl Columns {
         }
         let has_targets = self.values[Column::TargetType as usize].is_some();
         let erased = self.bytes(Column::Erased, row).unwrap_or_default();
+        let id = self.id(row)?;
         let parts = Parts {
-            id: required(Column::Id)?,
+            id: &id,
             action: required(Column::Action)?,
             occurred_at: self.number(Column::OccurredAt, row),
             flags: to_i32(self.number(Column::Flags, row)),

@@ -28,6 +28,7 @@ pub(crate) enum Column {
     OccurredAt,
     RecordedBy,
     Id,
+    IdText,
     Action,
     ActorId,
     ActorType,
@@ -74,7 +75,8 @@ message annals_segment {
   required int64 recorded_at (TIMESTAMP(MICROS,true));
   required int64 occurred_at (TIMESTAMP(MICROS,true));
   required binary recorded_by (STRING);
-  required binary id (STRING);
+  optional fixed_len_byte_array(16) id (UUID);
+  optional binary id_text (STRING);
   required binary action (STRING);
   optional binary actor_id (STRING);
   required binary actor_type (STRING);
@@ -146,6 +148,8 @@ const NO_LIMIT: usize = 1 << 30;
 pub(crate) enum Physical {
     Int32,
     Int64,
+    /// 16 bytes.
+    Uuid,
     Bytes,
 }
 
@@ -153,14 +157,14 @@ impl Column {
     pub(crate) const ALL: [Column; COLUMNS] = {
         use Column::{
             Action, ActorEmail, ActorId, ActorMetadata, ActorName, ActorRole, ActorType,
-            CorrelationId, Erased, Failure, FailureDetail, FailureReason, FailureStage, Flags, Id,
+            CorrelationId, Erased, Failure, FailureDetail, FailureReason, FailureStage, Flags, Id, IdText,
             Location, Log, Metadata, Next, OccurredAt, OnBehalfOf, Position, Previous, Raw,
             RecordedAt, RecordedBy, Redacted, RequestId, Seed, SessionId, Source, TargetEmail,
             TargetFlags, TargetId, TargetMetadata, TargetName, TargetType, Trace, UserAgent,
             Version,
         };
         [
-            Log, Position, RecordedAt, OccurredAt, RecordedBy, Id, Action, ActorId, ActorType,
+            Log, Position, RecordedAt, OccurredAt, RecordedBy, Id, IdText, Action, ActorId, ActorType,
             ActorRole, ActorName, ActorEmail, ActorMetadata, OnBehalfOf, Failure, FailureStage,
             FailureDetail, FailureReason, Location, UserAgent, Source, SessionId, RequestId,
             CorrelationId, Trace, Metadata, Previous, Next, Version, TargetType, TargetId,
@@ -173,6 +177,7 @@ impl Column {
         match self {
             Column::Log | Column::TargetFlags | Column::Flags => Physical::Int32,
             Column::Position | Column::RecordedAt | Column::OccurredAt => Physical::Int64,
+            Column::Id => Physical::Uuid,
             _ => Physical::Bytes,
         }
     }
@@ -220,6 +225,7 @@ pub(crate) fn properties() -> WriterPropertiesBuilder {
             Physical::Bytes => {
                 properties.set_column_encoding(path(column), Encoding::DELTA_LENGTH_BYTE_ARRAY)
             }
+            Physical::Uuid => properties,
         };
     }
     for column in OF_FEW_VALUES {

@@ -193,7 +193,9 @@ impl<W: Write + Send> SegmentWriter<W> {
         let cells = shred(draft, &mut scratch);
         self.place(row.position, row.recorded_at, skeleton.occurred_at)?;
         self.text(Column::RecordedBy, Some(&row.recorded_by));
-        self.text(Column::Id, Some(&skeleton.id));
+        let uuid = uuid_bytes(&skeleton.id);
+        self.buffers[Column::Id as usize].value(uuid.as_ref().map(<[u8; 16]>::as_slice));
+        self.text(Column::IdText, uuid.is_none().then_some(&skeleton.id));
         self.text(Column::Action, Some(&skeleton.action));
         let [email, id, metadata, name, on_behalf_of, role] = &cells.actor;
         let id = skeleton.actor.id.as_deref().or(id.as_deref());
@@ -265,7 +267,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         )?;
         for column in Column::ALL {
             match column {
-                Column::RecordedBy | Column::Id | Column::Action | Column::ActorType => {
+                Column::RecordedBy | Column::Action | Column::ActorType => {
                     self.text(column, Some(""));
                 }
                 Column::Log
@@ -332,6 +334,46 @@ impl<W: Write + Send> SegmentWriter<W> {
         group.close()?;
         Ok(())
     }
+}
+
+/// The bytes of a UUID, if the text is one as it is written by the rules: lower case, with hyphens.
+fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
+    let text = text.as_bytes();
+    if text.len() != 36 {
+        return None;
+    }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    for byte in &mut bytes {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            if text[at] != b'-' {
+                return None;
+            }
+            at += 1;
+        }
+        *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
+        at += 2;
+    }
+    Some(bytes)
+}
+
+/// The text of a UUID.
+pub(super) fn uuid_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (n, byte) in bytes.iter().enumerate() {
+        if matches!(n, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 /// The columns of the context's members, in canonical order.

@@ -12,9 +12,9 @@ use annals_merkle::{CompactRange, Hash};
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::blocks::{frame_of_body, rows};
+use crate::blocks::{frame_of_body, part_rows};
 use crate::database::{Location, meta};
-use crate::journal::{Growth, Header, Part, rows_in_piece, to_usize};
+use crate::journal::{Growth, Header, Part, to_usize};
 use crate::recent::{LogState, Recent};
 use crate::tree::leaves_of;
 use crate::{Slot, StoreError};
@@ -339,25 +339,4 @@ impl Checker {
         }
         Ok(())
     }
-}
-
-/// The rows of a part of a group whose body was decompressed.
-fn part_rows(
-    header: &Header,
-    part: &Part,
-    frames: &[Result<Vec<u8>, &str>],
-) -> Result<Vec<Row>, (u64, String)> {
-    let mut drafts = Vec::with_capacity(part.count as usize);
-    for piece in &part.pieces {
-        let position = part.first + drafts.len() as u64;
-        let frame = match frames.get(piece.frame as usize) {
-            Some(Ok(frame)) => frame,
-            Some(Err(what)) => return Err((position, (*what).to_owned())),
-            None => return Err((position, "there is no such frame".to_owned())),
-        };
-        let found = rows_in_piece(frame, piece.offset, 0, piece.count)
-            .map_err(|malformed| (position, malformed.0.to_owned()))?;
-        drafts.extend(found);
-    }
-    Ok(rows(header, part, part.first, drafts))
 }

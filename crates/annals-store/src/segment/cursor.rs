@@ -97,7 +97,9 @@ impl<'a> Cursor<'a> {
     /// The index, once all pages were read.
     pub(crate) fn into_index(self) -> Result<Vec<u8>, Flaw> {
         let sums = self.segment.sums()?;
-        Ok(self.index.map_or_else(Vec::new, |index| index.finish(&sums)))
+        Ok(self
+            .index
+            .map_or_else(Vec::new, |index| index.finish(&sums)))
     }
 
     fn read_page(&mut self, page: usize, expected: &Hash) -> Result<Vec<Sealed>, Flaw> {
@@ -114,7 +116,10 @@ impl<'a> Cursor<'a> {
                     match super::uuid_millis(id) {
                         Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
                         // The key of the id is the first of them.
-                        None => of_row.first().into_iter().for_each(|id| index.id(slot, *id)),
+                        None => of_row
+                            .first()
+                            .into_iter()
+                            .for_each(|id| index.id(slot, *id)),
                     }
                     row.skeleton().occurred_at.as_micros()
                 }
@@ -256,6 +261,8 @@ fn whole_seed(nodes: &[u8]) -> Result<Seed, Flaw> {
     let nodes = SeedNodes::decode(nodes).ok_or_else(|| Flaw::new("a seed is unreadable"))?;
     match nodes.nodes() {
         [root] if root.level == 0 => Ok(Seed(root.secret)),
-        _ => Err(Flaw::new("a seed that is not whole is not known to this version")),
+        _ => Err(Flaw::new(
+            "a seed that is not whole is not known to this version",
+        )),
     }
 }

@@ -153,7 +153,11 @@ impl IndexWriter {
         out.extend_from_slice(&to_u32(head.len()).to_le_bytes());
         out.extend_from_slice(&head);
         out.extend_from_slice(&long_sum(&head));
-        for filter in self.filters.iter().chain(ids.iter().map(|(_, filter)| filter)) {
+        for filter in self
+            .filters
+            .iter()
+            .chain(ids.iter().map(|(_, filter)| filter))
+        {
             out.extend_from_slice(filter);
             out.extend_from_slice(&long_sum(filter));
         }
@@ -265,7 +269,10 @@ impl Index {
     /// Reads all filters and compares their checksums.
     pub(crate) fn verify(&self) -> Result<(), Flaw> {
         let pages = self.pages.iter().map(|page| page.filter);
-        let ids = self.ids.iter().map(|(_, offset, length)| (*offset, *length));
+        let ids = self
+            .ids
+            .iter()
+            .map(|(_, offset, length)| (*offset, *length));
         for (offset, length) in pages.chain(ids) {
             if self.filter(offset, length).is_none() {
                 return Err(Flaw::new("a filter's checksum does not match"));

@@ -89,11 +89,7 @@ pub(crate) fn read<'a, const N: usize>(table: &Table<N>, text: &'a str) -> Optio
 }
 
 /// Appends the object with these members; nothing at all if there are none.
-pub(crate) fn write<const N: usize>(
-    out: &mut String,
-    table: &Table<N>,
-    values: [Option<&str>; N],
-) {
+pub(crate) fn write<const N: usize>(out: &mut String, table: &Table<N>, values: [Option<&str>; N]) {
     let before = out.len();
     for ((key, kind), value) in table.iter().zip(values) {
         let Some(value) = value else { continue };

@@ -108,9 +108,7 @@ impl Buffer {
         for &(level_end, value_end) in &self.pages {
             let definitions = &self.definitions[level..level_end];
             let definitions = (self.most_definition > 0).then_some(definitions);
-            let repetitions = self
-                .repeats
-                .then(|| &self.repetitions[level..level_end]);
+            let repetitions = self.repeats.then(|| &self.repetitions[level..level_end]);
             match self.column.physical() {
                 Physical::Int32 => {
                     let numbers: Vec<i32> = self.numbers[value..value_end]
@@ -133,17 +131,21 @@ impl Buffer {
                     let values: Vec<FixedLenByteArray> = (value..value_end)
                         .map(|n| FixedLenByteArray::from(ByteArray::from(self.slice(&bytes, n))))
                         .collect();
-                    writer
-                        .typed::<FixedLenByteArrayType>()
-                        .write_batch(&values, definitions, repetitions)?;
+                    writer.typed::<FixedLenByteArrayType>().write_batch(
+                        &values,
+                        definitions,
+                        repetitions,
+                    )?;
                 }
                 Physical::Bytes => {
                     let values: Vec<ByteArray> = (value..value_end)
                         .map(|n| self.slice(&bytes, n).into())
                         .collect();
-                    writer
-                        .typed::<ByteArrayType>()
-                        .write_batch(&values, definitions, repetitions)?;
+                    writer.typed::<ByteArrayType>().write_batch(
+                        &values,
+                        definitions,
+                        repetitions,
+                    )?;
                 }
             }
             (level, value) = (level_end, value_end);

@@ -26,9 +26,7 @@ use super::directory::{self, Entry};
 use super::filter::{Probe, key_hash, uuid_millis};
 use super::index::{Index, Sums, sum};
 use super::page::{GROUP_PAGES, PAGE_ROWS};
-use super::schema::{
-    COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION,
-};
+use super::schema::{COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION};
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS, uuid_text};
 use super::{Flaw, Redacted, Stored};
 use crate::Slot;
@@ -122,7 +120,9 @@ impl Segment {
         for (n, group) in groups.iter().enumerate() {
             let full = PAGE_ROWS * GROUP_PAGES;
             let rows = usize::try_from(group.num_rows()).unwrap_or_default();
-            if group.num_columns() != COLUMNS || rows > full || (rows < full && n + 1 < groups.len())
+            if group.num_columns() != COLUMNS
+                || rows > full
+                || (rows < full && n + 1 < groups.len())
             {
                 return Err(Flaw::new("the row groups have another shape"));
             }
@@ -130,7 +130,10 @@ impl Segment {
         let rows = self.directory()?.last().map_or(0, Entry::row_end);
         let pages = (rows as usize).div_ceil(PAGE_ROWS);
         let hashes = self.page_hashes()?.len();
-        let indexed = self.index.as_ref().map_or(pages, |index| index.pages().len());
+        let indexed = self
+            .index
+            .as_ref()
+            .map_or(pages, |index| index.pages().len());
         if rows != self.rows() || hashes != pages || indexed != pages {
             return Err(Flaw::new("the directory does not fit the rows"));
         }
@@ -211,10 +214,7 @@ impl Segment {
             return true;
         };
         uuid_millis(id).is_some()
-            || index.may_hold_id(
-                slot,
-                key_hash(slot, KeyClass::Id, fold_key(id).as_bytes()),
-            )
+            || index.may_hold_id(slot, key_hash(slot, KeyClass::Id, fold_key(id).as_bytes()))
     }
 
     /// The ids of the rows in `rows`, which lie within one page.
@@ -293,22 +293,46 @@ impl Segment {
         match column.physical() {
             Physical::Int32 => {
                 let mut numbers: Vec<i32> = Vec::with_capacity(count);
-                values.read::<Int32Type>(chunk.column_descr_ptr(), pages, first, count, &mut numbers)?;
+                values.read::<Int32Type>(
+                    chunk.column_descr_ptr(),
+                    pages,
+                    first,
+                    count,
+                    &mut numbers,
+                )?;
                 values.numbers = numbers.into_iter().map(i64::from).collect();
             }
             Physical::Int64 => {
                 let mut numbers = Vec::with_capacity(count);
-                values.read::<Int64Type>(chunk.column_descr_ptr(), pages, first, count, &mut numbers)?;
+                values.read::<Int64Type>(
+                    chunk.column_descr_ptr(),
+                    pages,
+                    first,
+                    count,
+                    &mut numbers,
+                )?;
                 values.numbers = numbers;
             }
             Physical::Uuid => {
                 let mut texts = Vec::with_capacity(count);
-                values.read::<FixedLenByteArrayType>(chunk.column_descr_ptr(), pages, first, count, &mut texts)?;
+                values.read::<FixedLenByteArrayType>(
+                    chunk.column_descr_ptr(),
+                    pages,
+                    first,
+                    count,
+                    &mut texts,
+                )?;
                 values.texts = texts.into_iter().map(ByteArray::from).collect();
             }
             Physical::Bytes => {
                 let mut texts = Vec::with_capacity(count);
-                values.read::<ByteArrayType>(chunk.column_descr_ptr(), pages, first, count, &mut texts)?;
+                values.read::<ByteArrayType>(
+                    chunk.column_descr_ptr(),
+                    pages,
+                    first,
+                    count,
+                    &mut texts,
+                )?;
                 values.texts = texts;
             }
         }
@@ -361,8 +385,8 @@ impl Segment {
 fn wanted(parts: RowParts) -> Vec<Column> {
     use Column::{
         Action, ActorEmail, ActorId, ActorMetadata, ActorName, ActorRole, ActorType, Erased,
-        Failure, FailureDetail, FailureReason, FailureStage, Flags, Id, IdText, OccurredAt, OnBehalfOf,
-        Position, Raw, RecordedAt, RecordedBy, Redacted, TargetFlags,
+        Failure, FailureDetail, FailureReason, FailureStage, Flags, Id, IdText, OccurredAt,
+        OnBehalfOf, Position, Raw, RecordedAt, RecordedBy, Redacted, TargetFlags,
     };
     let mut columns = vec![
         Position, RecordedAt, OccurredAt, Action, Failure, Flags, Erased, Redacted, Raw,

@@ -113,7 +113,11 @@ fn assert_comes_back(rows: &[(Slot, Stored)]) -> Bytes {
     for (slot, stored) in rows {
         let found = cursor.next().unwrap().unwrap();
         assert_eq!(found.slot, *slot);
-        assert!(same(&found.stored, stored), "{stored:?}\nbecame\n{:?}", found.stored);
+        assert!(
+            same(&found.stored, stored),
+            "{stored:?}\nbecame\n{:?}",
+            found.stored
+        );
     }
     assert!(cursor.next().unwrap().is_none());
     file
@@ -156,8 +160,18 @@ fn placed(drafts: Vec<(Slot, Draft)>) -> Vec<(Slot, Stored)> {
 /// Changes a draft into something that producers seldom send.
 fn twisted(mut draft: Draft, chance: &mut fastrand::Rng) -> Draft {
     let texts = [
-        "", "null", "\"", "\\", "\n\t\u{1}\u{7f}", "ÄÖÜ ß ẞ σς", "𝒜\u{1F600}\u{FFFF}\u{E000}",
-        "{\"a\":1}", "a,b]}", "\u{2028}\u{2029}", "=1+1", "\\\"}",
+        "",
+        "null",
+        "\"",
+        "\\",
+        "\n\t\u{1}\u{7f}",
+        "ÄÖÜ ß ẞ σς",
+        "𝒜\u{1F600}\u{FFFF}\u{E000}",
+        "{\"a\":1}",
+        "a,b]}",
+        "\u{2028}\u{2029}",
+        "=1+1",
+        "\\\"}",
     ];
     let text = |chance: &mut fastrand::Rng| {
         let mut out = String::new();
@@ -173,16 +187,29 @@ fn twisted(mut draft: Draft, chance: &mut fastrand::Rng) -> Draft {
         3 => Section::Value(format!("{{\"name\":{}}}", text(chance))),
         4 => Section::Value(format!("{{\"id\":{},\"name\":\"x\"}}", text(chance))),
         5 => Section::Value(format!("{{\"metadata\":{deep},\"version\":7}}")),
-        6 => Section::Value(format!("{{\"email\":{},\"role\":{}}}", text(chance), text(chance))),
-        7 => Section::Value(format!("{{\"location\":{},\"trace\":{}}}", text(chance), text(chance))),
-        8 => Section::Value(format!("{{\"failure\":{{\"stage\":{}}},\"next\":{deep}}}", text(chance))),
+        6 => Section::Value(format!(
+            "{{\"email\":{},\"role\":{}}}",
+            text(chance),
+            text(chance)
+        )),
+        7 => Section::Value(format!(
+            "{{\"location\":{},\"trace\":{}}}",
+            text(chance),
+            text(chance)
+        )),
+        8 => Section::Value(format!(
+            "{{\"failure\":{{\"stage\":{}}},\"next\":{deep}}}",
+            text(chance)
+        )),
         9 => Section::Value("{\"failure\":{},\"unknown\":[1]}".to_owned()),
         10 => Section::Value("{\"name\":null,\"metadata\":5}".to_owned()),
         _ => Section::Value("not json at all \u{0}".to_owned()),
     };
     draft.sections[k] = value;
     if chance.u8(..4) == 0 {
-        draft.skeleton.actor.id = chance.bool().then(|| texts[chance.usize(..texts.len())].to_owned());
+        draft.skeleton.actor.id = chance
+            .bool()
+            .then(|| texts[chance.usize(..texts.len())].to_owned());
         draft.skeleton.actor.role = chance.bool().then(|| "role".to_owned());
         draft.skeleton.id = texts[chance.usize(..texts.len())].to_owned();
         draft.skeleton.failure = chance.bool().then(|| "reason".to_owned());
@@ -272,7 +299,9 @@ fn any_part_of_any_run_of_rows_is_read() {
         }
         assert_eq!(found.len(), (end - at) as usize);
         let ids = segment.ids(at..end).unwrap();
-        let Stored::Event(first) = &found[0] else { panic!() };
+        let Stored::Event(first) = &found[0] else {
+            panic!()
+        };
         assert_eq!(ids[0], first.draft.skeleton.id);
     }
 }

@@ -10,6 +10,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest as _, Sha256};
 
+use super::Flaw;
 use super::cells::shred;
 use super::directory::{self, Entry};
 use super::filter::uuid_millis;
@@ -17,7 +18,6 @@ use super::page::{Buffer, GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION, message, properties,
 };
-use super::Flaw;
 use crate::Slot;
 
 /// What is stored at a position.
@@ -139,7 +139,9 @@ impl<W: Write + Send> SegmentWriter<W> {
         let is_new = match self.entries.last() {
             Some(last) if last.slot == slot => {
                 if position != last.end() {
-                    return Err(Flaw::new("the positions of a log do not follow on each other"));
+                    return Err(Flaw::new(
+                        "the positions of a log do not follow on each other",
+                    ));
                 }
                 false
             }
@@ -298,8 +300,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         recorded_at: Timestamp,
         occurred_at: Timestamp,
     ) -> Result<(), Flaw> {
-        let position =
-            i64::try_from(position).map_err(|_| Flaw::new("a position is too large"))?;
+        let position = i64::try_from(position).map_err(|_| Flaw::new("a position is too large"))?;
         self.number(Column::Position, position);
         self.number(Column::RecordedAt, recorded_at.as_micros());
         self.number(Column::OccurredAt, occurred_at.as_micros());

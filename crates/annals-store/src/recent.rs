@@ -229,6 +229,21 @@ impl LogState {
             .map_or(self.size, |next| next.first)
     }
 
+    /// Takes one more entry in, by its hash.
+    pub(crate) fn push_leaf(&mut self, leaf: Hash, recorded_at: i64) {
+        let mut tile = None;
+        self.frontier.push_leaf(leaf, &mut |node, hash| {
+            if node.level == 8 {
+                tile = Some(hash);
+            }
+        });
+        if let Some(hash) = tile {
+            self.push_tile(hash);
+        }
+        self.size += 1;
+        self.recorded_at = recorded_at;
+    }
+
     pub(crate) fn grow(&mut self, part: &Part, grown: Option<Grown>) -> Result<(), &'static str> {
         if part.first != self.size {
             return Err("a group does not begin where its log ends");

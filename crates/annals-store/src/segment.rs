@@ -15,10 +15,10 @@ mod read;
 mod schema;
 mod write;
 
-pub(crate) use cursor::{Cursor, Sealed};
+pub(crate) use cursor::{BadPage, Cursor};
 pub(crate) use directory::Entry;
 pub(crate) use filter::{Probe, uuid_millis};
-pub(crate) use index::{Index, IndexWriter};
+pub(crate) use index::Index;
 pub(crate) use page::PAGE_ROWS;
 pub(crate) use read::{ReadAt, Segment};
 pub(crate) use write::{Redacted, SegmentWriter, Stored};

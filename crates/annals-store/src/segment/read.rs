@@ -180,10 +180,6 @@ impl Segment {
         self.file.len()
     }
 
-    pub(crate) fn index(&self) -> Option<&Index> {
-        self.index.as_ref()
-    }
-
     /// The page of a row, and the rows of that page.
     pub(crate) fn page_of(&self, row: u32) -> (usize, Range<u32>) {
         let page = row as usize / PAGE_ROWS;

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{
-    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, SteppedClock,
-    Store,
+    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, Sealing,
+    SteppedClock, Store,
 };
 use annals_testkit::{Generator, Profile};
 use tempfile::TempDir;
@@ -37,6 +38,10 @@ impl World {
             on_fatal: Arc::new(move |_| noticed.store(true, Ordering::SeqCst)),
             ..Options::default()
         };
+        // Every test holds over sealed events too; scripts/test runs all of them again with this.
+        if std::env::var_os("ANNALS_TEST_SEALING").is_some() {
+            options.sealing = Some(sealing_at_once());
+        }
         change(&mut options);
         let mut world = World {
             dir,
@@ -94,6 +99,16 @@ impl World {
     pub(crate) fn assert_sound(&self) {
         let report = annals_store::check(self.path(), &mut |_| {}).unwrap();
         assert_eq!(report.problems, []);
+    }
+}
+
+/// Every few events become a segment, as soon as they are there.
+pub(crate) fn sealing_at_once() -> Sealing {
+    Sealing {
+        rows: 2,
+        backlog: 2,
+        age: Duration::ZERO,
+        fan: 2,
     }
 }
 

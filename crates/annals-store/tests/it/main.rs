@@ -18,5 +18,6 @@ mod full_disk;
 mod power_cut;
 mod proofs;
 mod search;
+mod segments;
 mod world;
 mod write_failures;

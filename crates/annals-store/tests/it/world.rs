@@ -1,16 +1,17 @@
 //! What the tests of the log share: stores in temporary directories, and events to put into them.
 
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{
-    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, Sealing,
-    SteppedClock, Store,
+    Append, AppendError, Appended, Entitlement, Files, Idempotency, Item, Log, Options, Sealing,
+    SteppedClock, Store, SystemFiles, WriteFile,
 };
-use annals_testkit::{Generator, Profile};
+use annals_testkit::{Deed, FaultVfs, Generator, Profile};
 use tempfile::TempDir;
 
 /// A store whose clock stands still, and whose death is noticed rather than suffered.
@@ -224,4 +225,67 @@ pub(crate) fn ids(log: &Log) -> Vec<String> {
     log.scan(0..log.size(), annals_store::Order::Asc)
         .map(|row| row.unwrap().draft.skeleton.id)
         .collect()
+}
+
+/// Writes files as the machine does, and tells the disk that loses power of it.
+pub(crate) struct FaultFiles(pub(crate) FaultVfs);
+
+struct FaultFile {
+    vfs: FaultVfs,
+    path: PathBuf,
+    file: Box<dyn WriteFile>,
+    at: usize,
+}
+
+impl Files for FaultFiles {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        let file = SystemFiles.create(path)?;
+        self.0.note(Deed::Create(path));
+        Ok(Box::new(FaultFile {
+            vfs: self.0.clone(),
+            path: path.to_owned(),
+            file,
+            at: 0,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemFiles.rename(from, to)?;
+        self.0.note(Deed::Rename(from, to));
+        Ok(())
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        SystemFiles.sync_folder(path)?;
+        self.0.note(Deed::SyncFolder(path));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemFiles.remove(path)?;
+        self.0.note(Deed::Remove(path));
+        Ok(())
+    }
+}
+
+impl Write for FaultFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.vfs
+            .note(Deed::Write(&self.path, self.at, &bytes[..written]));
+        self.at += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl WriteFile for FaultFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        self.vfs.note(Deed::Sync(&self.path));
+        Ok(())
+    }
 }

@@ -346,3 +346,82 @@ fn rows_out_of_order_are_refused() {
         assert!(push(wrong[0]).is_ok() && push(wrong[1]).is_err());
     }
 }
+
+/// What the committed sample holds. `docs/formats/segment-v1.md` tells of it.
+fn sample() -> Vec<(Slot, Stored)> {
+    let json = |n: u64, more: &str| {
+        format!(
+            r#"{{"id":"0193a3b4-c5d6-7{n:03x}-8000-00000000{n:04x}","action":"issue.status_updated",
+            "occurred_at":"2026-11-22T12:{:02}:{:02}.000001Z",
+            "actor":{{"id":"usr_{}","type":"user","name":"Ana Ruiz","email":"ana@acme.example","role":"admin"}},
+            "targets":[{{"id":"issue_{}","type":"issue","name":"Broken checkout"}},{{"id":"prj_1","type":"project"}}],
+            "context":{{"location":"192.0.2.{}","user_agent":"curl/8","session_id":"ses_{n}"}},
+            "previous":{{"status":"Open"}},"next":{{"status":"Closed"}}{more}}}"#,
+            n / 60 % 60,
+            n % 60,
+            n % 7,
+            n % 50,
+            n % 9,
+        )
+    };
+    let read = |json: &str| draft(Event::from_json(json.as_bytes()).unwrap());
+    let mut drafts: Vec<Draft> = (0..1_030).map(|n| read(&json(n, ""))).collect();
+    drafts[1] = read(&json(
+        1,
+        r#","metadata":{"größe":1.5,"list":[1,"a\"\\\n",null]},"version":3"#,
+    ));
+    drafts[2] = read(
+        r#"{"id":"given","action":"user.login_failed","occurred_at":"2026-11-22T12:00:02Z",
+        "actor":{"id":"eve@acme.example","type":"user","role":"no plain name"},"targets":[],"context":{},
+        "failure":{"reason":"of my own","stage":"password","detail":"three times"}}"#,
+    );
+    drafts[3].sections[0] = Section::Withheld([3; 32]);
+    drafts[3].sections[4] = Section::Withheld([4; 32]);
+    // No producer can send this; a row that does not fit into the columns is kept as it is.
+    drafts[4].sections[1] = Section::Value("{\"unknown\":true}".to_owned());
+    let mut rows: Vec<(Slot, Stored)> = (40..)
+        .zip(drafts)
+        .map(|(n, draft)| (7, row(n, draft)))
+        .collect();
+    rows[5].1 = Stored::Redacted(Redacted {
+        position: 45,
+        recorded_at: Timestamp::clamped(1_760_000_000_000_000 + 17 * 45),
+        leaf: [5; 32],
+        id_hash: [6; 16],
+    });
+    rows.push((9, row(0, read(&json(0, "")))));
+    rows
+}
+
+fn formats() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/v1")
+}
+
+/// The reader reads what an earlier version wrote. `ANNALS_SEGMENT_OUT` names a folder into which what this
+/// version writes goes, for other readers to look at.
+#[test]
+fn the_committed_sample_is_read() {
+    let rows = sample();
+    if let Some(folder) = std::env::var_os("ANNALS_SEGMENT_OUT") {
+        let folder = std::path::PathBuf::from(folder);
+        let file = written(&rows);
+        let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
+        std::fs::write(folder.join("segment.parquet"), &file).unwrap();
+        std::fs::write(folder.join("segment.index"), indexed(&plain).unwrap()).unwrap();
+    }
+    let read = |name| Bytes::from(std::fs::read(formats().join(name)).unwrap());
+    let file = read("segment.parquet");
+    let index = Index::open(Arc::new(read("segment.index")), file.len() as u64).unwrap();
+    index.verify().unwrap();
+    let segment = Segment::open(Arc::new(file), Some(index)).unwrap();
+    assert_eq!(segment.origin().unwrap(), ORIGIN);
+    let mut cursor = Cursor::new(&segment, false).unwrap();
+    for (slot, stored) in &rows {
+        let found = cursor.next().unwrap().unwrap();
+        assert!(
+            found.slot == *slot && same(&found.stored, stored),
+            "{stored:?}"
+        );
+    }
+    assert!(cursor.next().unwrap().is_none());
+}

@@ -142,10 +142,10 @@ fn every_search_finds_what_the_slow_way_finds() {
         "actor.name:\"Name of ada\"",
         "outcome:failure",
         "reason:invalid_password",
-        "category:issue",
+        "category:project",
         "time:2020-01-01",
         "time:2025-03-01..2025-05-01",
-        "recorded:2026",
+        "recorded:2026-11-22",
         "position:100..1800",
         "ip:10.0.0.0/8",
         "ip:192.0.2.7",
@@ -356,7 +356,7 @@ fn small_segments_become_few_and_nothing_changes_for_who_reads_meanwhile() {
 #[test]
 fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
     let mut world = by_hand();
-    let events: Vec<_> = Generator::new(Profile::year(3_000)).take(3_000).collect();
+    let events: Vec<_> = Generator::new(Profile::year(1_500)).collect();
     for event in events.chunks(100) {
         for event in event {
             let draft = annals_event::Draft::new(
@@ -373,12 +373,12 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
     world.store.take().unwrap().close().unwrap();
     world.assert_sound();
     let report = |world: &World| check(world.path(), &mut |_| {}).unwrap();
-    assert_eq!(report(&world).entries, 3_000);
+    assert_eq!(report(&world).entries, 1_500);
     let mut chance = fastrand::Rng::with_seed(3);
     for ending in [".parquet", ".index"] {
         for file in files(&world, ending) {
             let whole = std::fs::read(&file).unwrap();
-            for _ in 0..6 {
+            for _ in 0..4 {
                 let byte = chance.usize(..whole.len());
                 let mut flipped = whole.clone();
                 flipped[byte] ^= 1 << chance.u8(..8);
@@ -393,7 +393,7 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
                 let mut refused = 0;
                 for n in 0..20 {
                     let log = world.log(&format!("org_{n:05}"));
-                    for position in (0..log.size()).step_by(50) {
+                    for position in (0..log.size()).step_by(25) {
                         match log.row(position) {
                             Ok(Some(row)) => assert_eq!(row.position, position),
                             Ok(None) => panic!("position {position} is not there"),
@@ -412,7 +412,7 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
     assert!(!report(&world).problems.is_empty());
     world.open();
     let log = world.log("org_00000");
-    assert!(log.row(0).is_err());
+    assert!((0..log.size()).any(|position| log.row(position).is_err()));
     let [last] = record(&log, vec![event("last")])[..] else {
         panic!()
     };

@@ -74,6 +74,9 @@ impl Look {
     }
 }
 
+/// The header and the body of a group, as they are stored.
+pub(crate) type GroupBytes = (Vec<u8>, Vec<u8>);
+
 /// Where blocks come from.
 pub(crate) struct Blocks {
     pub(crate) recent: Recent,
@@ -342,7 +345,7 @@ impl Blocks {
     }
 
     /// The header and the body of a group; `None` if it is not in the journal.
-    pub(crate) fn group(&self, group: u32) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+    pub(crate) fn group(&self, group: u32) -> Result<Option<GroupBytes>, StoreError> {
         self.readers.with(|connection| {
             let mut read =
                 connection.prepare_cached("select header, body from journal where group_id = ?")?;

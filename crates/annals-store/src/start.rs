@@ -195,13 +195,16 @@ fn restore_logs(connection: &Connection, recent: &Recent) -> Result<(), StoreErr
     Ok(())
 }
 
+/// A segment that counts; `None` if it cannot be opened.
+type OpenedSegment = (SegmentId, Option<Arc<Segment>>);
+
 /// Opens the segments that count and deletes the files of others. One that cannot be opened is reported and
 /// left alone: its positions cannot be read, everything else can.
 fn open_segments(
     connection: &Connection,
     blobs: &Blobs,
     recent: &Recent,
-) -> Result<Vec<(SegmentId, Option<Arc<Segment>>)>, StoreError> {
+) -> Result<Vec<OpenedSegment>, StoreError> {
     let listed = manifest::list(connection)?;
     let mut known = HashSet::new();
     let mut segments = Vec::new();

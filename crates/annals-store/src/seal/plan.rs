@@ -156,7 +156,7 @@ mod tests {
     fn the_number_of_segments_grows_with_the_logarithm() {
         let mut levels = Vec::new();
         for _ in 0..3_000 {
-            levels.push(0);
+            levels.extend([0]);
             while let Some(run) = merge(&segments(&levels), &sealing()) {
                 let level = levels[run.start] + 1;
                 levels.splice(run, [level]);

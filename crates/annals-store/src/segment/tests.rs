@@ -220,7 +220,7 @@ fn twisted(mut draft: Draft, chance: &mut fastrand::Rng) -> Draft {
         while draft.skeleton.targets.len() < 20 {
             let number = draft.skeleton.targets.len();
             draft.skeleton.targets.push(annals_event::TargetRef {
-                id: (number % 3 > 0).then(|| format!("t{number}")),
+                id: (!number.is_multiple_of(3)).then(|| format!("t{number}")),
                 kind: "thing".to_owned(),
             });
             draft.sections.push(match number % 4 {

@@ -107,7 +107,7 @@ impl<W: Write + Send> SegmentWriter<W> {
             .rows
             .checked_add(1)
             .ok_or_else(|| Flaw::new("too many rows"))?;
-        if self.rows as usize % PAGE_ROWS == 0 {
+        if (self.rows as usize).is_multiple_of(PAGE_ROWS) {
             self.end_page()?;
         }
         Ok(())
@@ -120,7 +120,7 @@ impl<W: Write + Send> SegmentWriter<W> {
 
     /// Writes what is left and the footer, and gives back what was written to.
     pub(crate) fn finish(mut self) -> Result<W, Flaw> {
-        if self.rows as usize % PAGE_ROWS != 0 {
+        if !(self.rows as usize).is_multiple_of(PAGE_ROWS) {
             self.end_page()?;
         }
         self.flush()?;
@@ -312,7 +312,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         let hash = std::mem::take(&mut self.page).finalize();
         self.pages.extend_from_slice(&hash);
         let pages = self.pages.len() / 32;
-        if pages % GROUP_PAGES == 0 {
+        if pages.is_multiple_of(GROUP_PAGES) {
             self.flush()?;
         }
         Ok(())

@@ -15,6 +15,7 @@ mod control_organizations;
 mod control_portal;
 mod control_schemas;
 mod full_disk;
+mod kill;
 mod power_cut;
 mod proofs;
 mod search;

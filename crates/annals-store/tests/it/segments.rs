@@ -15,7 +15,7 @@ use crate::world::{
 fn by_hand() -> World {
     World::with(|options| {
         options.sealing = Some(Sealing {
-            rows: 300,
+            rows: 150,
             backlog: u64::MAX,
             age: Duration::MAX,
             fan: 3,
@@ -35,14 +35,14 @@ fn filter(query: &str) -> Filter {
 fn mixed() -> World {
     let world = by_hand();
     let (a, b) = (world.log("org_a"), world.log("org_b"));
-    for (n, chunk) in generated(4_000, 11).chunks(40).enumerate() {
+    for (n, chunk) in generated(2_600, 11).chunks(40).enumerate() {
         record(&a, chunk.to_vec());
         if n % 5 == 0 {
             let late = event_with(&format!("late-{n}"), "2020-01-01T00:00:00Z", "Zoë");
             record(&b, vec![event(&format!("b-{n}")), late]);
             record(&world.log(&format!("tiny_{n}")), vec![event("only")]);
         }
-        if n % 20 == 19 && n < 90 {
+        if n % 15 == 14 && n < 60 {
             world.store().seal().unwrap();
         }
     }
@@ -128,8 +128,8 @@ fn every_search_finds_what_the_slow_way_finds() {
     world.reopen();
     let sample: Vec<Row> = world
         .log("org_a")
-        .scan(0..4_000, Order::Asc)
-        .step_by(397)
+        .scan(0..2_600, Order::Asc)
+        .step_by(431)
         .map(Result::unwrap)
         .collect();
     let mut queries: Vec<String> = [

@@ -16,7 +16,9 @@ use tempfile::TempDir;
 
 /// A store whose clock stands still, and whose death is noticed rather than suffered.
 pub(crate) struct World {
-    pub(crate) dir: TempDir,
+    pub(crate) path: PathBuf,
+    /// The directory, if it is ours to remove.
+    _dir: Option<TempDir>,
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) died: Arc<AtomicBool>,
     pub(crate) options: Options,
@@ -45,7 +47,8 @@ impl World {
         }
         change(&mut options);
         let mut world = World {
-            dir,
+            path: dir.path().to_owned(),
+            _dir: Some(dir),
             clock,
             died,
             options,
@@ -55,12 +58,26 @@ impl World {
         world
     }
 
+    /// The store in a directory that outlives this.
+    pub(crate) fn at(path: &Path, options: Options) -> World {
+        let mut world = World {
+            path: path.to_owned(),
+            _dir: None,
+            clock: Arc::new(SteppedClock::new(time("2026-11-22T12:00:00Z"))),
+            died: Arc::new(AtomicBool::new(false)),
+            options,
+            store: None,
+        };
+        world.open();
+        world
+    }
+
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
     }
 
     pub(crate) fn open(&mut self) {
-        self.store = Some(Store::open(self.dir.path(), self.options.clone()).unwrap());
+        self.store = Some(Store::open(&self.path, self.options.clone()).unwrap());
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -76,9 +93,10 @@ impl World {
     /// What the directory holds at this moment, opened as after a crash: nothing was tidied up.
     pub(crate) fn after_crash(&self) -> World {
         let dir = TempDir::new().unwrap();
-        copy(self.dir.path(), dir.path());
+        copy(&self.path, dir.path());
         let mut world = World {
-            dir,
+            path: dir.path().to_owned(),
+            _dir: Some(dir),
             clock: self.clock.clone(),
             died: self.died.clone(),
             options: self.options.clone(),

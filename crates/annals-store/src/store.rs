@@ -221,16 +221,10 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let Some(threads) = threads else {
-            self.shared.queue.close();
             return Ok(());
         };
-        // What is being sealed is still committed or given up; then nobody needs the queue any more.
-        for thread in threads.sealing {
-            let _ = thread.join();
-        }
-        self.shared.queue.close();
         // The last clone may have been held by something that one of the threads itself drops; that one
-        // cannot wait for itself, and both end when the queue is empty.
+        // cannot wait for itself, and all end when the queue is closed and empty.
         let here = thread::current().id();
         if [
             threads.writer.thread().id(),
@@ -238,8 +232,14 @@ impl Inner {
         ]
         .contains(&here)
         {
+            self.shared.queue.close();
             return Ok(());
         }
+        // What is being sealed is still committed or given up; then nobody needs the queue any more.
+        for thread in threads.sealing {
+            let _ = thread.join();
+        }
+        self.shared.queue.close();
         let sequenced = threads.sequencer.join();
         let written = threads.writer.join();
         self.shared

@@ -33,20 +33,21 @@ pub(crate) fn run(_args: &Check, place: &Place, output: &Output) -> Result<ExitC
             .problems
             .iter()
             .map(
-                |p| json!({"group": p.group, "log": p.log, "position": p.position, "what": p.what}),
+                |p| json!({"group": p.group, "segment": p.segment, "log": p.log, "position": p.position, "what": p.what}),
             )
             .collect();
         output.json(&json!({
             "ok": is_sound,
             "groups": report.groups,
+            "segments": report.segments,
             "logs": report.logs,
             "entries": report.entries,
             "problems": problems,
         }))?;
     } else {
         let read = format!(
-            "{} entries in {} logs, {} commit groups",
-            report.entries, report.logs, report.groups
+            "{} entries in {} logs, {} commit groups, {} segments",
+            report.entries, report.logs, report.groups, report.segments
         );
         if is_sound {
             output.line(format_args!(
@@ -58,9 +59,13 @@ pub(crate) fn run(_args: &Check, place: &Place, output: &Output) -> Result<ExitC
             for problem in &report.problems {
                 let log = problem.log.as_deref().unwrap_or("-");
                 let position = problem.position.map_or("-".to_owned(), |p| p.to_string());
+                let place = match problem.segment {
+                    Some(segment) => format!("segment {segment}"),
+                    None => format!("group {}", problem.group),
+                };
                 output.line(format_args!(
-                    "group {}, log {log}, position {position}: {}",
-                    problem.group, problem.what
+                    "{place}, log {log}, position {position}: {}",
+                    problem.what
                 ))?;
             }
             output

@@ -8,6 +8,11 @@ pub(crate) use free::{Free, FreeSeed, TextSeed};
 pub use parse::{JsonError, JsonErrorKind};
 pub(crate) use write::write_string;
 
+/// Appends a string as canonical JSON: in quotes, with the escapes of RFC 8785.
+pub fn write_json_string(out: &mut String, text: &str) {
+    write_string(out, text);
+}
+
 /// A JSON value as Annals keeps it: no duplicate keys, no NUL, no number that two readers could read differently.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {

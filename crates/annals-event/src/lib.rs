@@ -33,9 +33,11 @@ pub use entry::{
 };
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
 pub use export::{export_json, export_line};
-pub use json::{Json, JsonError, JsonErrorKind, Number, Object};
+pub use json::{Json, JsonError, JsonErrorKind, Number, Object, write_json_string};
 pub use problem::{EventError, Problem, ProblemCode};
-pub use query::{Field, Filter, Query, QueryError, Term, When};
+pub use query::{
+    Field, Filter, KeyClass, Query, QueryError, RowParts, Term, When, address_key, fold_key,
+};
 pub use record::{
     ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,
     UNSPECIFIED, contains_email, is_event_id, is_name,

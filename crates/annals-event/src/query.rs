@@ -11,6 +11,7 @@ mod field;
 mod filter;
 mod fold;
 mod json;
+mod keys;
 mod lex;
 mod parse;
 mod span;
@@ -23,6 +24,7 @@ use std::fmt;
 pub use error::QueryError;
 pub use field::Field;
 pub use filter::Filter;
+pub use keys::{KeyClass, RowParts, address_key, fold_key};
 pub use term::Term;
 pub use time::When;
 

@@ -1,94 +1,235 @@
 //! Rows of one log as they are read back: the one shape that search, scans, proofs and checks consume.
 //!
-//! A block is a run of decoded rows at contiguous positions of one log. Blocks come from the journal;
-//! when events move to another kind of file, blocks will come from there as well, and nobody who
-//! consumes them will know.
+//! A block is what was found of a run of contiguous positions of one log. Blocks come from the journal
+//! or from segments, and nobody who consumes them knows which.
 
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
 
-use annals_event::{Draft, Row, Timestamp};
-use rusqlite::{Connection, MAIN_DB};
+use annals_event::{Catalogue, Draft, Filter, Row, RowParts, Timestamp};
+use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 
 use crate::cache::{Cache, Kind};
 use crate::database::Readers;
 use crate::journal::{
-    FrameSize, Header, Malformed, Part, directory, directory_end, open_frame, rows_in_piece, to_u32,
+    FrameSize, Header, KeyUse, Malformed, Part, directory, directory_end, open_frame,
+    rows_in_piece, to_u32, to_usize,
 };
-use crate::recent::{Recent, Span, damaged, read};
+use crate::manifest::damaged as damaged_segment;
+use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
+use crate::sealed_keys;
+use crate::segment::{Probe, Segment, Stored, uuid_millis};
 use crate::{Order, Slot, StoreError};
 
-/// Rows at contiguous positions of one log, by rising position.
+/// What was found at contiguous positions of one log.
 pub(crate) struct Block {
+    /// The positions that were looked at.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// The rows that match, by rising position.
     pub(crate) rows: Vec<Row>,
 }
+
+/// What a reader wants of a log.
+pub(crate) struct Look {
+    pub(crate) filter: Filter,
+    probe: Probe,
+    parts: RowParts,
+    /// Whether the rows are only counted, so that they may lack parts.
+    pub(crate) only_count: bool,
+}
+
+impl Look {
+    pub(crate) fn new(slot: Slot, filter: Filter) -> Look {
+        let (probe, parts) = (Probe::new(slot, &filter), filter.parts());
+        Look {
+            filter,
+            probe,
+            parts,
+            only_count: false,
+        }
+    }
+
+    /// Every row.
+    pub(crate) fn everything(slot: Slot) -> Look {
+        Look::new(slot, Filter::everything())
+    }
+
+    /// The window of `occurred_at`, in microseconds since the epoch.
+    fn window(&self) -> (Option<i64>, Option<i64>) {
+        let (from, to) = self.filter.window();
+        (from.map(Timestamp::as_micros), to.map(Timestamp::as_micros))
+    }
+
+    /// Whether a row that occurred between these times may match.
+    fn overlaps(&self, earliest: i64, latest: i64) -> bool {
+        let (from, to) = self.window();
+        from.is_none_or(|from| latest >= from) && to.is_none_or(|to| earliest < to)
+    }
+
+    fn matches(&self, row: &Row) -> bool {
+        self.filter.matches(row, Catalogue::builtin())
+    }
+}
+
+/// The header and the body of a group, as they are stored.
+pub(crate) type GroupBytes = (Vec<u8>, Vec<u8>);
 
 /// Where blocks come from.
 pub(crate) struct Blocks {
     pub(crate) recent: Recent,
+    segments: RwLock<HashMap<SegmentId, Arc<Segment>>>,
     readers: Readers,
     cache: Cache,
 }
 
-/// Where the next block is found: a span of the log and the positions that are asked of it.
+/// Where the next rows are found: a place, and the positions there that are asked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stretch {
-    pub(crate) span: Span,
-    pub(crate) from: u64,
-    pub(crate) to: u64,
+struct Stretch {
+    place: Place,
+    from: u64,
+    to: u64,
 }
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Group(Span),
+    Segment(Extent),
+}
+
+/// How long a reader waits for what another thread is about to bring: that a group which is no longer in
+/// the journal is known to be in a segment.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Blocks {
     pub(crate) fn new(recent: Recent, readers: Readers, cache_bytes: usize) -> Blocks {
         Blocks {
             recent,
+            segments: RwLock::default(),
             readers,
             cache: Cache::new(cache_bytes),
         }
     }
 
-    /// The span at the near end of `positions`, as seen from where the reader comes, cut to them.
-    /// `None` if nothing of `positions` is committed.
-    pub(crate) fn stretch(
+    /// The matching rows at the near end of `positions`, as seen from where the reader comes: at most about
+    /// `most` of them, and of no more than a frame or a page. `None` if nothing of `positions` is committed.
+    pub(crate) fn next(
         &self,
         slot: Slot,
         positions: &Range<u64>,
         order: Order,
-    ) -> Option<Stretch> {
-        let log = self.recent.log(slot)?;
+        look: &Look,
+        most: usize,
+    ) -> Result<Option<Block>, StoreError> {
+        let began = Instant::now();
+        loop {
+            let Some(stretch) = self.stretch(slot, positions, order)? else {
+                return Ok(None);
+            };
+            let (result, moved) = match stretch.place {
+                Place::Group(span) => {
+                    let result = self.of_group(slot, &stretch, &span, order, look);
+                    let moved = result.is_err() && self.is_sealed(span.group)?;
+                    (result, moved)
+                }
+                Place::Segment(extent) => match self.segment(extent.segment) {
+                    Some(segment) => {
+                        let result = of_segment(&segment, &stretch, &extent, order, look, most);
+                        let flaw = |flaw| damaged_segment(extent.segment, &flaw);
+                        (result.map_err(flaw), false)
+                    }
+                    // It was merged a moment ago, and the log knows of the one that replaces it.
+                    None => (Err(gone(&extent)), began.elapsed() < PATIENCE),
+                },
+            };
+            match result {
+                Err(_) if moved => {}
+                result => return result.map(Some),
+            }
+        }
+    }
+
+    /// The place at the near end of `positions`.
+    fn stretch(
+        &self,
+        slot: Slot,
+        positions: &Range<u64>,
+        order: Order,
+    ) -> Result<Option<Stretch>, StoreError> {
+        let Some(log) = self.recent.log(slot) else {
+            return Ok(None);
+        };
         let log = read(&log);
         let end = positions.end.min(log.size);
         if positions.start >= end {
-            return None;
+            return Ok(None);
         }
         let near = match order {
             Order::Asc => positions.start,
             Order::Desc => end - 1,
         };
-        let index = log.span_of(near)?;
-        let span = log.spans[index];
-        Some(Stretch {
-            span,
-            from: span.first.max(positions.start),
-            to: log.span_end(index).min(end),
-        })
+        let (place, first, last) = if let Some(extent) = log.extent_of(near) {
+            let entry = extent.entry;
+            (Place::Segment(extent), entry.first, entry.end())
+        } else if let Some(index) = log.span_of(near) {
+            let span = log.spans[index];
+            (Place::Group(span), span.first, log.span_end(index))
+        } else {
+            let what = "the segment that holds it cannot be read";
+            return Err(damaged(0, slot, near, what));
+        };
+        Ok(Some(Stretch {
+            place,
+            from: first.max(positions.start),
+            to: last.min(end),
+        }))
     }
 
-    /// The block at the near end of a stretch: at most a frame's worth of rows.
-    pub(crate) fn block(
+    /// Whether a group was sealed. If its row is gone that is so, or is known to all in a moment.
+    fn is_sealed(&self, group: u32) -> Result<bool, StoreError> {
+        let began = Instant::now();
+        loop {
+            if self.recent.sealed_through() >= group {
+                return Ok(true);
+            }
+            let is_there = self.readers.with(|connection| {
+                let mut read =
+                    connection.prepare_cached("select 1 from journal where group_id = ?")?;
+                Ok(read.exists([group])?)
+            })?;
+            if is_there || began.elapsed() >= PATIENCE {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What matches at the near end of a group's share of a log: at most a frame's worth.
+    fn of_group(
         &self,
         slot: Slot,
         stretch: &Stretch,
+        span: &Span,
         order: Order,
+        look: &Look,
     ) -> Result<Block, StoreError> {
-        let group = stretch.span.group;
+        if !look.overlaps(span.earliest, span.latest()) {
+            return Ok(Block {
+                from: stretch.from,
+                to: stretch.to,
+                rows: Vec::new(),
+            });
+        }
+        let group = span.group;
         let malformed = |what: Malformed| damaged(group, slot, stretch.from, what.0);
         let header = Header::find(&self.directory(group)?, slot).map_err(malformed)?;
         let header = header.unwrap_or_else(Header::default);
         let part = header
             .parts
             .first()
-            .filter(|part| part.first == stretch.span.first)
+            .filter(|part| part.first == span.first)
             .ok_or_else(|| damaged(group, slot, stretch.from, "the group does not hold the log"))?;
         let near = match order {
             Order::Asc => stretch.from,
@@ -107,9 +248,11 @@ impl Blocks {
                     to_u32(to - first),
                 )
                 .map_err(|malformed| damaged(group, slot, from, malformed.0))?;
-                return Ok(Block {
-                    rows: rows(&header, part, from, drafts),
-                });
+                let mut rows = rows(&header, part, from, drafts);
+                if !look.filter.is_everything() {
+                    rows.retain(|row| look.matches(row));
+                }
+                return Ok(Block { from, to, rows });
             }
             first = end;
         }
@@ -123,10 +266,10 @@ impl Blocks {
 
     /// The row at a position.
     pub(crate) fn row(&self, slot: Slot, position: u64) -> Result<Option<Row>, StoreError> {
-        match self.stretch(slot, &(position..position.saturating_add(1)), Order::Asc) {
-            None => Ok(None),
-            Some(stretch) => Ok(self.block(slot, &stretch, Order::Asc)?.rows.pop()),
-        }
+        let positions = position..position.saturating_add(1);
+        let look = Look::everything(slot);
+        let block = self.next(slot, &positions, Order::Asc, &look, 1)?;
+        Ok(block.and_then(|mut block| block.rows.pop()))
     }
 
     /// The row of the event with this id, whose fingerprint is `print`.
@@ -137,7 +280,12 @@ impl Blocks {
         id: &str,
     ) -> Result<Option<Row>, StoreError> {
         for group in self.recent.groups_of_id(print) {
-            let header = self.header(group)?;
+            let header = match self.header(group) {
+                Ok(header) => header,
+                // Then it is found below.
+                Err(_) if self.is_sealed(group)? => continue,
+                Err(error) => return Err(error),
+            };
             let Some(part) = part_of(&header, slot) else {
                 continue;
             };
@@ -150,7 +298,75 @@ impl Blocks {
                 }
             }
         }
+        match self.sealed_position(slot, id)? {
+            Some(position) => self.row(slot, position),
+            None => Ok(None),
+        }
+    }
+
+    /// The position of the event with this id, if it is in a segment.
+    fn sealed_position(&self, slot: Slot, id: &str) -> Result<Option<u64>, StoreError> {
+        let Some(log) = self.recent.log(slot) else {
+            return Ok(None);
+        };
+        let extents = read(&log).extents.clone();
+        let millis = uuid_millis(id);
+        let probe = Probe::of_id(slot, id);
+        for extent in extents.iter().rev() {
+            let entry = extent.entry;
+            let possible = match millis {
+                Some(millis) => millis <= entry.newest_id,
+                None => entry.other_ids,
+            };
+            if !possible {
+                continue;
+            }
+            let Some(segment) = self.segment(extent.segment) else {
+                // Merged meanwhile: once more, with what is known now.
+                return self.sealed_position(slot, id);
+            };
+            let found = position_in(&segment, extent, id, &probe);
+            if let Some(position) = found.map_err(|flaw| damaged_segment(extent.segment, &flaw))? {
+                return Ok(Some(position));
+            }
+        }
         Ok(None)
+    }
+
+    /// The idempotency keys that were used in a group.
+    pub(crate) fn keys_of(&self, group: u32) -> Result<Vec<KeyUse>, StoreError> {
+        match self.header(group) {
+            Ok(header) => Ok(header.keys),
+            Err(_) if self.is_sealed(group)? => self
+                .readers
+                .with(|connection| sealed_keys::of_group(connection, group)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The header and the body of a group; `None` if it is not in the journal.
+    pub(crate) fn group(&self, group: u32) -> Result<Option<GroupBytes>, StoreError> {
+        self.readers.with(|connection| {
+            let mut read =
+                connection.prepare_cached("select header, body from journal where group_id = ?")?;
+            let found = read.query_row([group], |row| Ok((row.get(0)?, row.get(1)?)));
+            Ok(found.optional()?)
+        })
+    }
+
+    /// A segment that is open.
+    pub(crate) fn segment(&self, id: SegmentId) -> Option<Arc<Segment>> {
+        read(&self.segments).get(&id).cloned()
+    }
+
+    /// Makes a segment known, before any log refers to it.
+    pub(crate) fn add_segment(&self, id: SegmentId, segment: Arc<Segment>) {
+        write(&self.segments).insert(id, segment);
+    }
+
+    /// Forgets segments that no log refers to any more.
+    pub(crate) fn drop_segments(&self, ids: &[SegmentId]) {
+        write(&self.segments).retain(|id, _| !ids.contains(id));
     }
 
     /// The whole header of a group.
@@ -242,6 +458,148 @@ impl Blocks {
     pub(crate) fn close(&self) {
         self.readers.close();
     }
+}
+
+/// What matches at the near end of a segment's share of a log: of one page.
+fn of_segment(
+    segment: &Segment,
+    stretch: &Stretch,
+    extent: &Extent,
+    order: Order,
+    look: &Look,
+    most: usize,
+) -> Result<Block, crate::segment::Flaw> {
+    let entry = extent.entry;
+    let row_of = |position: u64| entry.row + to_u32(position - entry.first);
+    let position_of = |row: u32| entry.first + u64::from(row - entry.row);
+    let near = match order {
+        Order::Asc => row_of(stretch.from),
+        Order::Desc => row_of(stretch.to - 1),
+    };
+    let nothing = |from, to| {
+        Ok(Block {
+            from,
+            to,
+            rows: Vec::new(),
+        })
+    };
+    if !look.overlaps(entry.occurred.0, entry.occurred.1) {
+        return nothing(stretch.from, stretch.to);
+    }
+    let (page, rows) = segment.page_of(near);
+    let mut begin = rows.start.max(row_of(stretch.from));
+    let mut end = rows.end.min(row_of(stretch.to - 1) + 1);
+    if !segment.may_hold(page, look.window(), &look.probe) {
+        return nothing(position_of(begin), position_of(end));
+    }
+    let events = |stored: Vec<Stored>| {
+        stored.into_iter().filter_map(|stored| match stored {
+            Stored::Event(row) => Some(row),
+            Stored::Redacted(_) => None,
+        })
+    };
+    let cut = |begin: &mut u32, end: &mut u32, count: u32| match order {
+        Order::Asc => *end = (*begin + count).min(*end),
+        Order::Desc => *begin = end.saturating_sub(count).max(*begin),
+    };
+    if look.filter.is_everything() {
+        cut(&mut begin, &mut end, to_u32(most));
+        let rows = events(segment.read(begin..end, RowParts::ALL)?).collect();
+        return Ok(Block {
+            from: position_of(begin),
+            to: position_of(end),
+            rows,
+        });
+    }
+    // First what the filter looks at, then everything of the rows that match.
+    let mut matching: Vec<Row> = events(segment.read(begin..end, look.parts)?)
+        .filter(|row| look.matches(row))
+        .collect();
+    let (from, to) = (position_of(begin), position_of(end));
+    if look.only_count || matching.is_empty() {
+        let rows = matching;
+        return Ok(Block { from, to, rows });
+    }
+    let (mut from, mut to) = (from, to);
+    if matching.len() > most {
+        match order {
+            Order::Asc => {
+                matching.truncate(most);
+                to = matching.last().map_or(to, |row| row.position + 1);
+            }
+            Order::Desc => {
+                matching.drain(..matching.len() - most);
+                from = matching.first().map_or(from, |row| row.position);
+            }
+        }
+    }
+    let first = matching.first().map_or(from, |row| row.position);
+    let last = matching.last().map_or(from, |row| row.position);
+    let whole = segment.read(row_of(first)..row_of(last) + 1, RowParts::ALL)?;
+    let mut wanted = matching.iter().map(|row| row.position).peekable();
+    let rows = events(whole)
+        .filter(|row| wanted.next_if_eq(&row.position).is_some())
+        .collect();
+    Ok(Block { from, to, rows })
+}
+
+/// The position of the event with this id in a segment's share of a log.
+fn position_in(
+    segment: &Segment,
+    extent: &Extent,
+    id: &str,
+    probe: &Probe,
+) -> Result<Option<u64>, crate::segment::Flaw> {
+    let entry = extent.entry;
+    if !segment.may_hold_id(entry.slot, id) {
+        return Ok(None);
+    }
+    let mut row = entry.row;
+    while row < entry.row_end() {
+        let (page, rows) = segment.page_of(row);
+        let rows = rows.start.max(entry.row)..rows.end.min(entry.row_end());
+        row = rows.end;
+        if !segment.may_hold(page, (None, None), probe) {
+            continue;
+        }
+        let ids = segment.ids(rows.clone())?;
+        if let Some(n) = ids.iter().position(|known| known == id) {
+            return Ok(Some(
+                entry.first + u64::from(rows.start - entry.row) + n as u64,
+            ));
+        }
+    }
+    Ok(None)
+}
+
+fn gone(extent: &Extent) -> StoreError {
+    damaged(
+        0,
+        extent.entry.slot,
+        extent.entry.first,
+        "the segment is gone",
+    )
+}
+
+/// The rows of a part of a group whose body was decompressed.
+pub(crate) fn part_rows<F: AsRef<[u8]>>(
+    header: &Header,
+    part: &Part,
+    frames: &[Result<F, &str>],
+) -> Result<Vec<Row>, (u64, String)> {
+    let mut drafts = Vec::with_capacity(to_usize(part.count));
+    for piece in &part.pieces {
+        let position = part.first + drafts.len() as u64;
+        let frame = match frames.get(to_usize(piece.frame)) {
+            Some(Ok(frame)) => frame.as_ref(),
+            Some(Err(what)) => return Err((position, (*what).to_owned())),
+            None => return Err((position, "there is no such frame".to_owned())),
+        };
+        let found = rows_in_piece(frame, piece.offset, 0, piece.count)
+            .map_err(|malformed| (position, malformed.0.to_owned()))?;
+        drafts.extend(found);
+    }
+    Ok(rows(header, part, part.first, drafts))
 }
 
 /// The part of a group that belongs to a log.

@@ -3,8 +3,13 @@
 //! The headers of the groups are a chain of their own, each under its checksum; they say how every
 //! tree grew. Beside it the entries are rebuilt from the bodies and hashed, and compared with what the
 //! header says. So damage in a body is pinned to its log, and everything after it is still checked.
+//!
+//! What is sealed has no headers any more: there the trees grow by the entries themselves, page by page
+//! compared with what was hashed, and in the end everything is compared with the tables.
 
-use std::collections::{BTreeSet, HashMap};
+mod segments;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use annals_event::{Row, Seed, TILE};
@@ -12,34 +17,43 @@ use annals_merkle::{CompactRange, Hash};
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::blocks::{frame_of_body, rows};
+use crate::blocks::{frame_of_body, part_rows};
 use crate::database::{Location, meta};
-use crate::journal::{Growth, Header, Part, rows_in_piece, to_usize};
+use crate::journal::{Growth, Header, Part, seeds_at, to_usize};
 use crate::recent::{LogState, Recent};
 use crate::tree::leaves_of;
 use crate::{Slot, StoreError};
 
+use segments::Opened;
+
 /// How many problems are named; the rest is only known to exist.
 const PROBLEMS_MAX: usize = 100;
+
+/// How often it is tried to open files that a running server takes away.
+const ATTEMPTS: u32 = 5;
 
 /// What a check has found.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
-    /// How many commit groups were read.
+    /// How many commit groups were read, in the journal or in segments.
     pub groups: u64,
+    /// How many segments were read.
+    pub segments: u64,
     /// How many logs have entries.
     pub logs: u64,
     /// How many entries were rebuilt and hashed.
     pub entries: u64,
-    /// What is wrong, in the order of the journal; at most 100.
+    /// What is wrong, in the order of the groups; at most 100.
     pub problems: Vec<CheckProblem>,
 }
 
 /// Something that is not as it was committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckProblem {
-    /// The commit group.
+    /// The commit group; 0 where it concerns a segment.
     pub group: u64,
+    /// The segment, if it concerns one.
+    pub segment: Option<u32>,
     /// The name of the log, if it concerns one.
     pub log: Option<String>,
     /// The first position that it concerns, if that is known.
@@ -69,15 +83,37 @@ pub fn check(
     dir: &Path,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
-    let connection = Location::new(dir, None).open_reader()?;
-    let mut checker = Checker::new(&connection)?;
+    let location = Location::new(dir, None);
+    let mut attempts = 0;
+    loop {
+        // Everything is read as of one moment, however long it takes.
+        let connection = location.open_reader()?;
+        let snapshot = connection.unchecked_transaction()?;
+        let segments = segments::open_all(dir, &snapshot)?;
+        attempts += 1;
+        // A running server may just have merged a segment away; if it is missing again and again, that is damage.
+        if segments.iter().any(Opened::is_missing) && attempts < ATTEMPTS {
+            continue;
+        }
+        return check_snapshot(&snapshot, segments, progress);
+    }
+}
+
+fn check_snapshot(
+    connection: &Connection,
+    segments: Vec<Opened>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
+    let mut checker = Checker::new(connection)?;
+    let sealed = segments.last().map_or(0, Opened::last_group);
     let groups: u64 = connection.query_row(
-        "select coalesce(max(group_id), 0) from journal",
-        [],
+        "select coalesce(max(group_id), ?) from journal",
+        [sealed],
         |row| row.get(0),
     )?;
+    checker.segments(segments, groups, connection, progress)?;
     let mut read = connection.prepare("select header, body from journal where group_id = ?")?;
-    for group in 1..=groups {
+    for group in sealed + 1..=groups {
         let stored: Result<Option<(Vec<u8>, Vec<u8>)>, _> = read
             .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional();
@@ -90,6 +126,7 @@ pub fn check(
         if let Err(what) = header {
             checker.problem(CheckProblem {
                 group,
+                segment: None,
                 log: None,
                 position: None,
                 what,
@@ -98,7 +135,7 @@ pub fn check(
             break;
         }
         checker.report.groups = group;
-        checker.compare_tables(group, &connection)?;
+        checker.compare_tables(group, connection)?;
         progress(CheckProgress {
             groups_done: group,
             groups,
@@ -113,6 +150,9 @@ struct Checker {
     /// Only for its salt.
     prints: Recent,
     logs: HashMap<Slot, LogState>,
+    /// The logs of which something could not be read: their trees are not known from there on, but
+    /// everything that can be read of them is still compared with its hashes.
+    adrift: HashSet<Slot>,
     /// The group as of which the tables were written, and what they say of each log.
     applied: u64,
     tables: HashMap<Slot, (u64, i64, Vec<u8>)>,
@@ -121,27 +161,25 @@ struct Checker {
 
 impl Checker {
     fn new(connection: &Connection) -> Result<Checker, StoreError> {
-        // One transaction, because a running server brings the tables up to date now and then.
-        let snapshot = connection.unchecked_transaction()?;
-        let text = meta(&snapshot, "origin")?.unwrap_or_default();
-        let salt = meta(&snapshot, "salt")?.and_then(|salt| salt.try_into().ok());
-        let applied = meta(&snapshot, "applied_through")?
+        let text = meta(connection, "origin")?.unwrap_or_default();
+        let salt = meta(connection, "salt")?.and_then(|salt| salt.try_into().ok());
+        let applied = meta(connection, "applied_through")?
             .and_then(|bytes| bytes.try_into().ok())
             .map_or(0, u64::from_be_bytes);
         let mut tables = HashMap::new();
         {
             let mut all =
-                snapshot.prepare("select slot, size, recorded_at, frontier from log_state")?;
+                connection.prepare("select slot, size, recorded_at, frontier from log_state")?;
             let mut found = all.query([])?;
             while let Some(row) = found.next()? {
                 tables.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
             }
         }
-        drop(snapshot);
         Ok(Checker {
             origin: String::from_utf8_lossy(&text).into_owned(),
             prints: Recent::new(salt.unwrap_or_default(), 0),
             logs: HashMap::new(),
+            adrift: HashSet::new(),
             applied,
             tables,
             report: CheckReport::default(),
@@ -158,6 +196,7 @@ impl Checker {
         let log = Some(format!("{}/w/{slot}", self.origin));
         self.problem(CheckProblem {
             group,
+            segment: None,
             log,
             position: Some(position),
             what: what.into(),
@@ -178,6 +217,7 @@ impl Checker {
         {
             self.problem(CheckProblem {
                 group,
+                segment: None,
                 log: None,
                 position: None,
                 what: "the body has another length than its frames".to_owned(),
@@ -185,15 +225,24 @@ impl Checker {
         }
         let mut group_hash = Some(Sha256::new());
         for part in &header.parts {
+            let is_adrift = self.adrift.contains(&part.slot);
             let before = self.logs.entry(part.slot).or_default();
             let frontier = before.frontier.clone();
-            before
-                .grow(part, None)
-                .map_err(|what| format!("log {}: {what}", part.slot))?;
+            if is_adrift {
+                before.size = part.end();
+                before.seeds.truncate(to_usize(seeds_at(part.first)));
+                before.seeds.extend_from_slice(&part.seeds);
+            } else {
+                before
+                    .grow(part, None)
+                    .map_err(|what| format!("log {}: {what}", part.slot))?;
+            }
             match part_rows(&header, part, &frames) {
                 Ok(rows) => {
                     let leaves = self.leaves(group, part, &rows);
-                    self.compare_growth(group, part, frontier, &leaves);
+                    if !is_adrift {
+                        self.compare_growth(group, part, frontier, &leaves);
+                    }
                     if let Some(hash) = &mut group_hash {
                         leaves.iter().for_each(|leaf| hash.update(leaf));
                     }
@@ -208,6 +257,7 @@ impl Checker {
         if group_hash.is_some_and(|hash| Hash::from(hash.finalize()) != header.group_hash) {
             self.problem(CheckProblem {
                 group,
+                segment: None,
                 log: None,
                 position: None,
                 what: "the entries are not those that were committed".to_owned(),
@@ -293,6 +343,9 @@ impl Checker {
         let mut read_tiles =
             connection.prepare("select tile, seed, hash from tile where slot = ? order by tile")?;
         for slot in slots {
+            if self.adrift.contains(&slot) {
+                continue;
+            }
             let agrees = match (tables.get(&slot), self.logs.get(&slot)) {
                 (Some((size, recorded_at, frontier)), Some(log)) => {
                     *size == log.size
@@ -339,25 +392,4 @@ impl Checker {
         }
         Ok(())
     }
-}
-
-/// The rows of a part of a group whose body was decompressed.
-fn part_rows(
-    header: &Header,
-    part: &Part,
-    frames: &[Result<Vec<u8>, &str>],
-) -> Result<Vec<Row>, (u64, String)> {
-    let mut drafts = Vec::with_capacity(part.count as usize);
-    for piece in &part.pieces {
-        let position = part.first + drafts.len() as u64;
-        let frame = match frames.get(piece.frame as usize) {
-            Some(Ok(frame)) => frame,
-            Some(Err(what)) => return Err((position, (*what).to_owned())),
-            None => return Err((position, "there is no such frame".to_owned())),
-        };
-        let found = rows_in_piece(frame, piece.offset, 0, piece.count)
-            .map_err(|malformed| (position, malformed.0.to_owned()))?;
-        drafts.extend(found);
-    }
-    Ok(rows(header, part, part.first, drafts))
 }

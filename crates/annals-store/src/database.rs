@@ -19,9 +19,10 @@ const SQLITE_OLDEST: i32 = 3_051_003;
 const PAGE_BYTES: u32 = 8192;
 
 /// What the tables look like, step by step. A step never changes once it was released.
-const MIGRATIONS: [(&str, &str); 2] = [
+const MIGRATIONS: [(&str, &str); 3] = [
     ("log", include_str!("database/0001_log.sql")),
     ("control", crate::control::SCHEMA),
+    ("segments", include_str!("database/0003_segments.sql")),
 ];
 
 /// Where the database is, and how its connections are opened.

@@ -84,6 +84,18 @@ impl Index {
         }
     }
 
+    /// Forgets what was seen in groups up to this one.
+    pub(crate) fn forget_through(&mut self, group: u32) {
+        self.fresh.retain(|_, seen| *seen > group);
+        self.again.retain(|(_, seen)| *seen > group);
+        for run in &mut self.runs {
+            let kept = run.prints.iter().zip(&run.groups);
+            let kept = kept.filter(|(_, seen)| **seen > group);
+            (run.prints, run.groups) = kept.map(|(print, seen)| (*print, *seen)).unzip();
+        }
+        self.runs.retain(|run| !run.prints.is_empty());
+    }
+
     /// Makes a run of the map, and merges runs that are alike.
     fn settle(&mut self) {
         let mut entries: Vec<(u64, u32)> = self.fresh.drain().chain(self.again.drain(..)).collect();
@@ -249,6 +261,25 @@ mod tests {
             index.insert(print(n), 1);
         }
         assert!(index.runs.len() <= 6, "{} runs", index.runs.len());
+    }
+
+    #[test]
+    fn what_is_sealed_is_forgotten_and_nothing_else() {
+        let mut index = Index::default();
+        let count = 3 * MAP_MAX as u64;
+        (0..count).for_each(|n| index.insert(print(n), to_u32(n / 100)));
+        index.insert(print(7), to_u32(count / 100));
+        index.forget_through(to_u32(count / 200));
+        for n in (0..count).step_by(11) {
+            let known = groups(&index, print(n));
+            let expected: &[u32] = if n / 100 > count / 200 {
+                &[to_u32(n / 100)]
+            } else {
+                &[]
+            };
+            assert_eq!(known, expected, "{n}");
+        }
+        assert_eq!(groups(&index, print(7)), [to_u32(count / 100)]);
     }
 
     #[test]

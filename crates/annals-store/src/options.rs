@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use annals_event::Timestamp;
+
+use crate::{Files, SystemFiles};
 
 /// Where the time comes from. The store asks nothing else for it.
 pub trait Clock: Send + Sync {
@@ -60,6 +62,31 @@ pub enum Durability {
     Off,
 }
 
+/// When events move from the journal into segments, and segments into larger ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealing {
+    /// How many events make a segment. Default 65,536.
+    pub rows: u64,
+    /// How many events may wait in the journal while others are being recorded without a pause. Default
+    /// 1,048,576.
+    pub backlog: u64,
+    /// How long an event waits for others at most. Default 10 minutes.
+    pub age: Duration,
+    /// How many neighbouring segments become one. Default 8.
+    pub fan: usize,
+}
+
+impl Default for Sealing {
+    fn default() -> Sealing {
+        Sealing {
+            rows: 64 << 10,
+            backlog: 1 << 20,
+            age: Duration::from_secs(10 * 60),
+            fan: 8,
+        }
+    }
+}
+
 /// How a store is opened. `Options::default()` is what an installation runs with.
 #[derive(Clone)]
 pub struct Options {
@@ -81,6 +108,10 @@ pub struct Options {
     pub reserve_bytes: u64,
     /// How long an idempotency key is remembered at least, in seconds of uptime. Default one day.
     pub idempotency_seconds: u64,
+    /// When events move into segments; never in the background if absent.
+    pub sealing: Option<Sealing>,
+    /// How files of segments are written: how faults are injected.
+    pub files: Arc<dyn Files>,
     /// What to do when the disk fails: it is called once, with the reason, after which the store
     /// accepts nothing more. Default: the process ends with exit code 70, because after a failed
     /// sync nobody knows what is on the disk, and only a restart reads it again.
@@ -98,6 +129,8 @@ impl Default for Options {
             max_bytes: None,
             reserve_bytes: 8 << 20,
             idempotency_seconds: 24 * 3600,
+            sealing: Some(Sealing::default()),
+            files: Arc::new(SystemFiles),
             on_fatal: Arc::new(|_| std::process::exit(70)),
         }
     }
@@ -113,6 +146,7 @@ impl fmt::Debug for Options {
             .field("max_bytes", &self.max_bytes)
             .field("reserve_bytes", &self.reserve_bytes)
             .field("idempotency_seconds", &self.idempotency_seconds)
+            .field("sealing", &self.sealing)
             .finish_non_exhaustive()
     }
 }

@@ -1,14 +1,16 @@
 //! What is known in memory of every log, and the one function by which it grows.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use annals_merkle::{CompactRange, Hash, node_hash};
 use sha2::{Digest as _, Sha256};
 
 use crate::fingerprint::{fingerprint, word};
 use crate::index::{Expiring, Index};
-use crate::journal::{Growth, Header, Part, seeds_at, tiles_at};
+use crate::journal::{Growth, Header, KeyUse, Part, seeds_at, tiles_at, to_u32};
+use crate::segment::Entry;
 use crate::{Slot, StoreError};
 
 /// Every log of the installation, and where ids and idempotency keys were seen.
@@ -17,6 +19,24 @@ pub(crate) struct Recent {
     ids: RwLock<Index>,
     keys: RwLock<Expiring>,
     salt: [u8; 16],
+    /// The group up to which everything lies in segments.
+    sealed_through: AtomicU32,
+    /// The groups that are in the journal, in order.
+    unsealed: Mutex<VecDeque<Unsealed>>,
+}
+
+/// The number of a segment, which is never given again.
+pub(crate) type SegmentId = u32;
+
+/// How large a group of the journal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unsealed {
+    pub(crate) group: u32,
+    pub(crate) events: u32,
+    /// Bytes of its events before compression.
+    pub(crate) bytes: u32,
+    /// When it was formed, in microseconds since the epoch.
+    pub(crate) recorded_at: i64,
 }
 
 /// One log, as far as it is committed.
@@ -30,7 +50,9 @@ pub(crate) struct LogState {
     pub(crate) seeds: Vec<[u8; 32]>,
     /// The complete nodes of level 8, of level 9, and so on.
     levels: Vec<Vec<Hash>>,
-    /// Which groups hold the log's entries.
+    /// Which segments hold the log's older entries, by rising position.
+    pub(crate) extents: Vec<Extent>,
+    /// Which groups of the journal hold the newer ones.
     pub(crate) spans: Vec<Span>,
     /// The first tile that the tables do not have in its present form.
     pub(crate) tiles_written: u64,
@@ -46,6 +68,13 @@ pub(crate) struct Span {
     /// How much later the latest one is at most, in seconds; at its maximum, any time.
     latest_after: u32,
     pub(crate) group: u32,
+}
+
+/// A segment's share of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) segment: SegmentId,
+    pub(crate) entry: Entry,
 }
 
 /// How a log's tree grew: worked out once, where the group is formed.
@@ -108,6 +137,7 @@ impl Default for LogState {
             frontier: CompactRange::new(0),
             seeds: Vec::new(),
             levels: Vec::new(),
+            extents: Vec::new(),
             spans: Vec::new(),
             tiles_written: 0,
         }
@@ -176,6 +206,15 @@ impl LogState {
         }
     }
 
+    /// The segment's share that holds `position`.
+    pub(crate) fn extent_of(&self, position: u64) -> Option<Extent> {
+        let at = self
+            .extents
+            .partition_point(|extent| extent.entry.first <= position)
+            .checked_sub(1)?;
+        Some(self.extents[at]).filter(|extent| position < extent.entry.end())
+    }
+
     /// The index in `spans` of the one that holds `position`.
     pub(crate) fn span_of(&self, position: u64) -> Option<usize> {
         self.spans
@@ -188,6 +227,21 @@ impl LogState {
         self.spans
             .get(index + 1)
             .map_or(self.size, |next| next.first)
+    }
+
+    /// Takes one more entry in, by its hash.
+    pub(crate) fn push_leaf(&mut self, leaf: Hash, recorded_at: i64) {
+        let mut tile = None;
+        self.frontier.push_leaf(leaf, &mut |node, hash| {
+            if node.level == 8 {
+                tile = Some(hash);
+            }
+        });
+        if let Some(hash) = tile {
+            self.push_tile(hash);
+        }
+        self.size += 1;
+        self.recorded_at = recorded_at;
     }
 
     pub(crate) fn grow(&mut self, part: &Part, grown: Option<Grown>) -> Result<(), &'static str> {
@@ -223,6 +277,61 @@ impl Recent {
             ids: RwLock::default(),
             keys: RwLock::new(Expiring::new(idempotency_seconds)),
             salt,
+            sealed_through: AtomicU32::new(0),
+            unsealed: Mutex::default(),
+        }
+    }
+
+    /// The group up to which everything lies in segments; what comes after it is in the journal.
+    pub(crate) fn sealed_through(&self) -> u32 {
+        self.sealed_through.load(Ordering::SeqCst)
+    }
+
+    /// The groups of the journal that can be sealed, oldest first.
+    pub(crate) fn unsealed(&self) -> MutexGuard<'_, VecDeque<Unsealed>> {
+        self.unsealed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a segment into account that holds everything up to the group `through`, instead of the
+    /// segments `replaced` or of groups of the journal. The start and a live seal or merge do it alike.
+    pub(crate) fn place(
+        &self,
+        segment: SegmentId,
+        entries: &[Entry],
+        replaced: &[SegmentId],
+        through: u32,
+    ) {
+        for entry in entries {
+            let log = self.log(entry.slot);
+            let log =
+                log.unwrap_or_else(|| write(&self.logs).entry(entry.slot).or_default().clone());
+            let mut log = write(&log);
+            log.extents
+                .retain(|extent| !replaced.contains(&extent.segment));
+            let at = log
+                .extents
+                .partition_point(|extent| extent.entry.first < entry.first);
+            let extent = Extent {
+                segment,
+                entry: *entry,
+            };
+            log.extents.insert(at, extent);
+            let sealed = log.spans.partition_point(|span| span.group <= through);
+            log.spans.drain(..sealed);
+        }
+        if through > self.sealed_through() {
+            // In this order: whoever misses a group waits for the number.
+            write(&self.ids).forget_through(through);
+            self.unsealed().retain(|unsealed| unsealed.group > through);
+            self.sealed_through.store(through, Ordering::SeqCst);
+        }
+    }
+
+    /// Takes the idempotency keys of a group into account that is sealed.
+    pub(crate) fn restore_keys(&self, group: u32, uptime: u64, used: &[KeyUse]) {
+        let mut keys = write(&self.keys);
+        for used in used {
+            keys.insert(key_print(used.slot, &used.key), group, uptime);
         }
     }
 
@@ -278,6 +387,18 @@ impl Recent {
             }
             keys.expire(header.uptime);
         }
+        let events: u64 = header.parts.iter().map(|part| u64::from(part.count)).sum();
+        let bytes: u64 = header
+            .frames
+            .iter()
+            .map(|frame| u64::from(frame.plain))
+            .sum();
+        self.unsealed().push_back(Unsealed {
+            group,
+            events: to_u32(events),
+            bytes: to_u32(bytes),
+            recorded_at: header.recorded_at,
+        });
         Ok(())
     }
 

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use annals_event::{Catalogue, Filter, Row};
+use annals_event::{Filter, Row};
 
-use crate::blocks::Stretch;
+use crate::blocks::Look;
 use crate::{Log, StoreError};
 
 /// In which order rows come.
@@ -81,22 +81,32 @@ pub enum Count {
 /// An iterator over rows of a range of positions, in bounded memory. See [`Log::scan_matching`].
 pub struct Rows {
     log: Log,
-    filter: Filter,
+    look: Look,
     /// The positions that were not looked at yet.
     left: Range<u64>,
     order: Order,
+    /// How many rows the next block has at most.
+    most: usize,
     /// Rows that were read, the next one last.
     ready: Vec<Row>,
 }
 
+/// How many rows the first block of a reader has at most; each further one has four times as many.
+const FIRST_BLOCK: usize = 64;
+
+/// How many rows a block has at most.
+const BLOCK: usize = 1024;
+
 impl Rows {
     pub(crate) fn new(log: Log, filter: Filter, positions: Range<u64>, order: Order) -> Rows {
         let left = possible(&filter, positions.start, positions.end.min(log.size()));
+        let look = Look::new(log.slot, filter);
         Rows {
             log,
-            filter,
+            look,
             left,
             order,
+            most: FIRST_BLOCK,
             ready: Vec::new(),
         }
     }
@@ -104,31 +114,19 @@ impl Rows {
     /// Reads on by one block. `None` at the end.
     fn read_on(&mut self) -> Option<Result<(), StoreError>> {
         let blocks = self.log.blocks();
-        let stretch = blocks.stretch(self.log.slot, &self.left, self.order)?;
-        if !overlaps(&stretch, &self.filter) {
-            leave_behind(&mut self.left, self.order, stretch.from, stretch.to);
-            return Some(Ok(()));
-        }
-        let mut block = match blocks.block(self.log.slot, &stretch, self.order) {
-            Ok(block) => block,
+        let next = blocks.next(self.log.slot, &self.left, self.order, &self.look, self.most);
+        let mut block = match next {
+            Ok(block) => block?,
             Err(error) => {
                 // An iterator that has failed is at its end.
                 self.left = 0..0;
                 return Some(Err(error));
             }
         };
-        if let (Some(first), Some(last)) = (block.rows.first(), block.rows.last()) {
-            leave_behind(
-                &mut self.left,
-                self.order,
-                first.position,
-                last.position + 1,
-            );
-        }
-        if !self.filter.is_everything() {
-            block
-                .rows
-                .retain(|row| self.filter.matches(row, Catalogue::builtin()));
+        self.most = (self.most * 4).min(BLOCK);
+        match self.order {
+            Order::Asc => self.left.start = block.to,
+            Order::Desc => self.left.end = block.from,
         }
         if self.order == Order::Asc {
             block.rows.reverse();
@@ -158,26 +156,11 @@ impl Iterator for Rows {
     }
 }
 
-/// Takes `[from, to)`, which was looked at, off the near end of what is left.
-fn leave_behind(left: &mut Range<u64>, order: Order, from: u64, to: u64) {
-    match order {
-        Order::Asc => left.start = to,
-        Order::Desc => left.end = from,
-    }
-}
-
 /// The positions within `[from, to)` where a row may match.
 fn possible(filter: &Filter, from: u64, to: u64) -> Range<u64> {
     let positions = filter.positions();
     let from = from.max(positions.start);
     from..to.min(positions.end).max(from)
-}
-
-/// Whether a row of the stretch may match, by the times of its group.
-fn overlaps(stretch: &Stretch, filter: &Filter) -> bool {
-    let (from, to) = filter.window();
-    from.is_none_or(|from| stretch.span.latest() >= from.as_micros())
-        && to.is_none_or(|to| stretch.span.earliest < to.as_micros())
 }
 
 /// Looks for one page, and goes on counting.
@@ -253,6 +236,7 @@ fn count(
         return Ok(Count::Exact(matching.end - matching.start));
     }
     let mut rows = Rows::new(log.clone(), search.filter.clone(), matching, Order::Desc);
+    rows.look.only_count = true;
     let mut matches = 0;
     loop {
         if !in_time() && !rows.reached().is_empty() {

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// The last group that is committed and applied; 0 before the first.
     pub(crate) committed: AtomicU32,
+    /// The group up to which somebody needs the tables to be up to date.
+    pub(crate) tables_wanted: AtomicU32,
     /// Counts the groups that could not be committed.
     pub(crate) epoch: AtomicU64,
     /// The disk is full; only our own events are recorded.

@@ -1,6 +1,6 @@
 //! How a store starts: everything that is not on the disk is worked out again from what is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -13,9 +13,14 @@ use crate::blocks::Blocks;
 use crate::control::Control;
 use crate::database::{self, Location, Readers, hex, meta, set_meta};
 use crate::directory::Directory;
+use crate::files::Blobs;
 use crate::journal::{Header, to_u32};
+use crate::manifest;
 use crate::queue::Queue;
-use crate::recent::{LogState, Recent, damaged};
+use crate::recent::{LogState, Recent, SegmentId, damaged};
+use crate::seal::Sealer;
+use crate::sealed_keys;
+use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::{Options, Slot, StoreError};
 
@@ -23,12 +28,16 @@ use crate::{Options, Slot, StoreError};
 /// many there are.
 const SLOT_START: u32 = 100_000;
 
+/// The folder with the files of segments.
+pub(crate) const SEGMENTS: &str = "segments";
+
 /// What a start makes ready.
 pub(crate) struct Started {
     pub(crate) shared: Arc<Shared>,
     pub(crate) control: Arc<Control>,
     pub(crate) connection: Connection,
     pub(crate) directory: Directory,
+    pub(crate) sealer: Arc<Sealer>,
     /// The logs that grew after the tables were last brought up to date.
     pub(crate) dirty: BTreeSet<Slot>,
     /// The group up to which the tables are up to date.
@@ -48,6 +57,11 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
     let recent = Recent::new(installation.salt, options.idempotency_seconds);
     let applied = to_u32(number(&connection, "applied_through")?);
     restore_logs(&connection, &recent)?;
+    let blobs = Blobs::open(dir.join(SEGMENTS), options.files.clone())?;
+    let segments = open_segments(&connection, &blobs, &recent)?;
+    for of_group in sealed_keys::all(&connection)? {
+        recent.restore_keys(of_group.group, of_group.uptime, &of_group.keys);
+    }
     let replayed = replay(&connection, &recent, applied)?;
     let uptime_before = replayed.uptime.max(number(&connection, "uptime")?);
     let shared = Shared {
@@ -57,6 +71,7 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
         blocks: Blocks::new(recent, Readers::new(location), options.cache_bytes),
         queue: Queue::new(),
         committed: AtomicU32::new(replayed.committed),
+        tables_wanted: AtomicU32::new(0),
         epoch: AtomicU64::new(0),
         full: AtomicBool::new(false),
         stopped: AtomicBool::new(false),
@@ -64,16 +79,33 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
         started: Instant::now(),
         uptime_before,
     };
+    let next_id = segments.iter().map(|(id, _)| id + 1).max().unwrap_or(1);
+    let opened = segments.len();
+    for (id, segment) in segments {
+        if let Some(segment) = segment {
+            shared.blocks.add_segment(id, segment);
+        }
+    }
+    let shared = Arc::new(shared);
+    let sealer = Arc::new(Sealer::new(
+        shared.clone(),
+        blobs,
+        options.sealing.clone().unwrap_or_default(),
+        options.idempotency_seconds,
+        next_id,
+    ));
     tracing::info!(
+        segments = opened,
         groups = replayed.committed,
         replayed = replayed.committed.saturating_sub(applied),
         "the journal is read"
     );
     Ok(Started {
-        shared: Arc::new(shared),
+        shared,
         control: Arc::new(control),
         connection,
         directory,
+        sealer,
         dirty: replayed.dirty,
         applied,
     })
@@ -163,6 +195,48 @@ fn restore_logs(connection: &Connection, recent: &Recent) -> Result<(), StoreErr
     Ok(())
 }
 
+/// A segment that counts; `None` if it cannot be opened.
+type OpenedSegment = (SegmentId, Option<Arc<Segment>>);
+
+/// Opens the segments that count and deletes the files of others. One that cannot be opened is reported and
+/// left alone: its positions cannot be read, everything else can.
+fn open_segments(
+    connection: &Connection,
+    blobs: &Blobs,
+    recent: &Recent,
+) -> Result<Vec<OpenedSegment>, StoreError> {
+    let listed = manifest::list(connection)?;
+    let mut known = HashSet::new();
+    let mut segments = Vec::new();
+    for listed in &listed {
+        known.extend([listed.file_name(), listed.index_name()]);
+        let opened = manifest::open(blobs, listed).and_then(|segment| {
+            let entries = segment
+                .directory()
+                .map_err(|flaw| manifest::damaged(listed.id, &flaw))?;
+            Ok((segment, entries))
+        });
+        match opened {
+            Ok((segment, entries)) => {
+                recent.place(listed.id, &entries, &[], listed.groups.1);
+                segments.push((listed.id, Some(Arc::new(segment))));
+            }
+            Err(error) => {
+                tracing::error!(segment = listed.id, %error, "a segment cannot be opened");
+                recent.place(listed.id, &[], &[], listed.groups.1);
+                segments.push((listed.id, None));
+            }
+        }
+    }
+    for name in blobs.list()? {
+        if !known.contains(&name) {
+            tracing::info!(name, "what an interrupted seal or merge left is deleted");
+            blobs.delete(&name)?;
+        }
+    }
+    Ok(segments)
+}
+
 struct Replayed {
     committed: u32,
     uptime: u64,
@@ -172,7 +246,7 @@ struct Replayed {
 /// Applies every group of the journal: those after `applied` wholly, of the others the directory.
 fn replay(connection: &Connection, recent: &Recent, applied: u32) -> Result<Replayed, StoreError> {
     let mut replayed = Replayed {
-        committed: 0,
+        committed: recent.sealed_through(),
         uptime: 0,
         dirty: BTreeSet::new(),
     };

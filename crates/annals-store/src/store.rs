@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::control::{Control, ControlError};
 use crate::queue::Refused;
+use crate::seal::Sealer;
 use crate::sequencer::Sequencer;
 use crate::shared::Shared;
 use crate::submission::{Batch, Change, Ran, Reply, Submission};
@@ -28,10 +29,12 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     control: Arc<Control>,
+    sealer: Arc<Sealer>,
     threads: Mutex<Option<Threads>>,
 }
 
 struct Threads {
+    sealing: Vec<JoinHandle<()>>,
     sequencer: JoinHandle<()>,
     writer: JoinHandle<Result<(), StoreError>>,
 }
@@ -56,6 +59,7 @@ impl Store {
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let started = start::start(dir, &options)?;
         let (shared, control) = (started.shared.clone(), started.control.clone());
+        let sealer = started.sealer.clone();
         // No room for a job in between: the sequencer goes on waiting for more while the writer works.
         let (to_writer, jobs) = sync_channel(0);
         let writer = Writer::new(started, &options);
@@ -72,10 +76,20 @@ impl Store {
             .name("annals-sequencer".to_owned())
             .spawn(move || sequencer.run())
             .map_err(spawn_failed)?;
-        let threads = Mutex::new(Some(Threads { sequencer, writer }));
+        let sealing = match options.sealing {
+            Some(_) => sealer.spawn().map_err(spawn_failed)?,
+            None => Vec::new(),
+        };
+        let threads = Threads {
+            sealing,
+            sequencer,
+            writer,
+        };
+        let threads = Mutex::new(Some(threads));
         Ok(Store(Arc::new(Inner {
             shared,
             control,
+            sealer,
             threads,
         })))
     }
@@ -153,13 +167,6 @@ impl Store {
         applied: impl FnOnce(&T) + Send + 'static,
     ) -> Pending<T, ControlError> {
         let shared = &self.0.shared;
-        let (sender, receiver) = oneshot::channel();
-        let change = PendingChange {
-            change: Box::new(change),
-            applied: Box::new(applied),
-            result: None,
-            sender: Some(sender),
-        };
         let mut drafts = Drafts::new();
         let mut batches: Vec<Batch> = Vec::new();
         for recorded in events
@@ -173,21 +180,19 @@ impl Store {
             let which = first..drafts.len();
             batches.push(Batch::new(&shared.blocks, slot, log, &drafts, which, by));
         }
-        let reply = Reply::Change(Box::new(change));
-        let submission = Submission {
-            drafts,
-            batches,
-            internal: true,
-            reply,
-            attempts: 0,
-        };
-        if let Err((refused, submission)) = shared.queue.push(submission) {
-            submission.fail(match refused {
-                Refused::Busy => AppendError::Busy,
-                Refused::Closed => AppendError::Stopped,
-            });
-        }
-        Pending::waiting(receiver, || StoreError::Stopped.into())
+        submit_change(shared, drafts, batches, change, applied)
+    }
+
+    /// Moves everything that is committed by now from the journal into segments, and merges those that are
+    /// due. Otherwise that happens by and by in the background.
+    ///
+    /// Blocks until it is done: call it outside of async threads.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if what is stored is not what was committed, [`StoreError::DiskFull`],
+    /// [`StoreError::Stopped`]. Nothing is lost in any of these cases.
+    pub fn seal(&self) -> Result<(), StoreError> {
+        self.0.sealer.seal_all()
     }
 
     /// Runs `read` with a connection that sees everything that is committed.
@@ -209,7 +214,7 @@ impl Store {
 
 impl Inner {
     fn close(&self) -> Result<(), StoreError> {
-        self.shared.queue.close();
+        self.sealer.stop();
         let threads = self
             .threads
             .lock()
@@ -219,7 +224,7 @@ impl Inner {
             return Ok(());
         };
         // The last clone may have been held by something that one of the threads itself drops; that one
-        // cannot wait for itself, and both end when the queue is empty.
+        // cannot wait for itself, and all end when the queue is closed and empty.
         let here = thread::current().id();
         if [
             threads.writer.thread().id(),
@@ -227,8 +232,14 @@ impl Inner {
         ]
         .contains(&here)
         {
+            self.shared.queue.close();
             return Ok(());
         }
+        // What is being sealed is still committed or given up; then nobody needs the queue any more.
+        for thread in threads.sealing {
+            let _ = thread.join();
+        }
+        self.shared.queue.close();
         let sequenced = threads.sequencer.join();
         let written = threads.writer.join();
         self.shared
@@ -246,6 +257,37 @@ impl Drop for Inner {
         // Whoever wants to know how it went calls `close`.
         let _ = self.close();
     }
+}
+
+/// Hands a change of control data to the writer, with the events that record it.
+pub(crate) fn submit_change<T: Send + 'static>(
+    shared: &Shared,
+    drafts: Drafts,
+    batches: Vec<Batch>,
+    change: impl FnMut(&Transaction<'_>) -> Result<T, ControlError> + Send + 'static,
+    applied: impl FnOnce(&T) + Send + 'static,
+) -> Pending<T, ControlError> {
+    let (sender, receiver) = oneshot::channel();
+    let change = PendingChange {
+        change: Box::new(change),
+        applied: Box::new(applied),
+        result: None,
+        sender: Some(sender),
+    };
+    let submission = Submission {
+        drafts,
+        batches,
+        internal: true,
+        reply: Reply::Change(Box::new(change)),
+        attempts: 0,
+    };
+    if let Err((refused, submission)) = shared.queue.push(submission) {
+        submission.fail(match refused {
+            Refused::Busy => AppendError::Busy,
+            Refused::Closed => AppendError::Stopped,
+        });
+    }
+    Pending::waiting(receiver, || StoreError::Stopped.into())
 }
 
 type Run<T> = Box<dyn FnMut(&Transaction<'_>) -> Result<T, ControlError> + Send>;

@@ -9,7 +9,7 @@ use rusqlite::Transaction;
 use tokio::sync::oneshot;
 
 use crate::append::{Appended, Item};
-use crate::blocks::{Blocks, part_of};
+use crate::blocks::Blocks;
 use crate::recent::key_print;
 use crate::{AppendError, Idempotency, Receipt, Slot, StoreError};
 
@@ -336,21 +336,20 @@ impl Batch {
             return Ok(None);
         };
         for group in blocks.recent.groups_of_key(key.print) {
-            let header = blocks
-                .header(group)
+            let keys = blocks
+                .keys_of(group)
                 .map_err(|error| AppendError::Unreadable(error.to_string()))?;
-            let used = header
-                .keys
+            let used = keys
                 .iter()
                 .find(|used| used.slot == self.slot && used.key == key.key);
             match used {
                 Some(used) if used.body != key.body => {
                     return Err(AppendError::IdempotencyMismatch);
                 }
-                Some(used) if part_of(&header, self.slot).is_some() => {
+                Some(used) => {
                     return Ok(Some(used.first..used.first + u64::from(used.count)));
                 }
-                _ => {}
+                None => {}
             }
         }
         Ok(None)

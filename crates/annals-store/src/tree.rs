@@ -12,7 +12,7 @@ use annals_merkle::{
     inclusion_subtrees, prove, range_nodes,
 };
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, Look};
 use crate::journal::to_usize;
 use crate::recent::{damaged, read};
 use crate::{Order, Slot, StoreError};
@@ -136,10 +136,14 @@ impl<'a> Tree<'a> {
             let seeds = [seed(self.blocks, self.slot, tile * TILE)?];
             let mut leaves = Vec::with_capacity(to_usize(TILE));
             let mut left = tile * TILE..committed;
-            while let Some(stretch) = self.blocks.stretch(self.slot, &left, Order::Asc) {
-                let block = self.blocks.block(self.slot, &stretch, Order::Asc)?;
+            let look = Look::everything(self.slot);
+            let tile_rows = to_usize(TILE);
+            while let Some(block) =
+                self.blocks
+                    .next(self.slot, &left, Order::Asc, &look, tile_rows)?
+            {
                 leaves.extend(leaves_of(self.log, &block.rows, &seeds));
-                left.start += block.rows.len() as u64;
+                left.start = block.to;
             }
             self.tile = Some((tile, leaves));
         }

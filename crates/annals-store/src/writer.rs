@@ -203,7 +203,8 @@ impl Writer {
         }
         self.shared.answer_all(submissions);
         let behind = group.is_some_and(|group| group.saturating_sub(self.applied) >= GROUPS_BEHIND);
-        if behind {
+        let is_wanted = self.shared.tables_wanted.load(Ordering::SeqCst) > self.applied;
+        if behind || is_wanted {
             let result = self.bring_tables_up_to_date(false);
             self.survive(result);
         }

@@ -10,4 +10,4 @@ mod vfs;
 
 pub use generate::{Generated, Generator, Profile};
 pub use postgres::PostgresCluster;
-pub use vfs::{Failure, FaultVfs, Injection};
+pub use vfs::{Deed, Failure, FaultVfs, Injection};

@@ -77,6 +77,12 @@ enum Op {
         path: PathBuf,
         directory: bool,
     },
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// The names in a folder are durable.
+    SyncFolder(PathBuf),
 }
 
 #[derive(Default)]
@@ -212,15 +218,83 @@ impl FaultVfs {
                 continue;
             };
             if let Some(bytes) = image.survive(&mut chance) {
-                fs::write(to.join(relative), bytes)?;
+                let target = to.join(relative);
+                if let Some(folder) = target.parent() {
+                    fs::create_dir_all(folder)?;
+                }
+                fs::write(target, bytes)?;
             }
         }
         Ok(())
     }
 
+    /// Records what a program does to a file without SQLite, so that a power cut forgets that as well.
+    /// Call it after the deed; a sync covers what was recorded before it.
+    ///
+    /// # Panics
+    /// Where the folder of the file does not exist.
+    pub fn note(&self, deed: Deed<'_>) {
+        let known = |path: &Path| {
+            let folder = path.parent().map(Path::canonicalize);
+            let folder = folder.expect("a folder").expect("it exists");
+            folder.join(path.file_name().expect("a name"))
+        };
+        let mut trace = self.lock();
+        let upto = trace.ops.len();
+        let op = match deed {
+            Deed::Create(path) => Op::Create(known(path)),
+            Deed::Write(path, offset, data) => Op::Write {
+                path: known(path),
+                offset,
+                data: data.to_vec(),
+            },
+            Deed::Sync(path) => Op::Sync {
+                path: known(path),
+                upto,
+                directory: false,
+            },
+            Deed::Rename(from, to) => Op::Rename {
+                from: known(from),
+                to: known(to),
+            },
+            Deed::SyncFolder(path) => Op::SyncFolder(known(path)),
+            Deed::Remove(path) => Op::Delete {
+                path: known(path),
+                directory: false,
+            },
+        };
+        match &op {
+            Op::Create(path) => {
+                trace.seen.insert(path.clone());
+            }
+            Op::Rename { to, .. } => {
+                trace.seen.insert(to.clone());
+            }
+            _ => {}
+        }
+        trace.ops.push(op);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Trace> {
         self.trace.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a program does to a file; see [`FaultVfs::note`].
+#[derive(Debug, Clone, Copy)]
+pub enum Deed<'a> {
+    /// Makes it, empty.
+    Create(&'a Path),
+    /// Writes bytes at an offset.
+    Write(&'a Path, usize, &'a [u8]),
+    /// Waits until its bytes are on the disk.
+    Sync(&'a Path),
+    /// Gives it another name.
+    Rename(&'a Path, &'a Path),
+    /// Waits until the names in a folder are on the disk.
+    SyncFolder(&'a Path),
+    /// Takes its name away.
+    Remove(&'a Path),
 }
 
 /// A file as the disk knows it: what is certain, and what was only asked for.
@@ -306,6 +380,13 @@ fn replay(ops: &[Op]) -> BTreeMap<&Path, Image<'_>> {
                     sync_directory(&mut images, path.parent());
                 }
             }
+            Op::Rename { from, to } => {
+                // Its old name is of no use to anybody, so it is under its new one or lost.
+                let mut image = images.remove(from.as_path()).unwrap_or_default();
+                image.linked = false;
+                images.insert(to, image);
+            }
+            Op::SyncFolder(path) => sync_directory(&mut images, Some(path)),
             Op::Delete { path, directory } => {
                 images.entry(path).or_default().deleted = true;
                 if *directory {

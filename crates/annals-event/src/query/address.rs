@@ -12,7 +12,7 @@ pub(crate) struct Network {
 
 const MAPPED: u128 = 0xffff << 32;
 
-fn bits(address: IpAddr) -> u128 {
+pub(crate) fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(v4) => MAPPED | u128::from(u32::from(v4)),
         IpAddr::V6(v6) => v6.into(),
@@ -43,6 +43,11 @@ impl Network {
             first: bits(address) & mask(prefix),
             prefix,
         })
+    }
+
+    /// The bits of the one address in it, if it is a single one.
+    pub(crate) fn only_address(self) -> Option<u128> {
+        (self.prefix == 128).then_some(self.first)
     }
 
     pub(crate) fn contains(self, address: IpAddr) -> bool {

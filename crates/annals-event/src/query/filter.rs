@@ -136,6 +136,18 @@ impl Filter {
         }
     }
 
+    pub(super) fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.tests.iter().map(|test| &test.check)
+    }
+
+    /// What has to hold, as opposed to what must not.
+    pub(super) fn required(&self) -> impl Iterator<Item = &Check> {
+        self.tests
+            .iter()
+            .filter(|test| !test.negated)
+            .map(|test| &test.check)
+    }
+
     /// Whether the row fits. `catalogue` knows the display names and categories of actions.
     pub fn matches(&self, row: &Row, catalogue: &Catalogue) -> bool {
         self.tests

@@ -104,6 +104,14 @@ impl Needle {
         self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
     }
 
+    /// The folded text that alone fits, if there is no star.
+    pub(crate) fn as_literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [text] => Some(text),
+            _ => None,
+        }
+    }
+
     /// Whether the whole of `text` fits.
     pub(crate) fn fits(&self, text: &str) -> bool {
         match self.pieces.as_slice() {

@@ -88,10 +88,19 @@ impl TestServer {
         config.log_requests = false;
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SteppedClock::new(time(NOW)));
-        let options = Options {
+        let mut options = Options {
             clock: clock.clone(),
             ..options
         };
+        // As in the store's own tests: everything holds over sealed events too.
+        if std::env::var_os("ANNALS_TEST_SEALING").is_some() {
+            options.sealing = Some(annals_store::Sealing {
+                rows: 2,
+                backlog: 2,
+                age: std::time::Duration::ZERO,
+                fan: 2,
+            });
+        }
         let store = Store::open(dir.path(), options).unwrap();
         store
             .ensure_bootstrap_key(ROOT, |_| Vec::new())

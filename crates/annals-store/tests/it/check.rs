@@ -13,7 +13,7 @@ fn report(path: &Path) -> CheckReport {
 
 /// A closed store with a few groups, two logs and a complete tile.
 fn stored() -> World {
-    let mut world = World::new();
+    let mut world = World::with(|options| options.sealing = None);
     let (a, b) = (world.log("org_a"), world.log("org_b"));
     for (n, chunk) in generated(600, 9).chunks(120).enumerate() {
         record(&a, chunk.to_vec());

@@ -6,9 +6,11 @@
 use std::sync::{Arc, Mutex};
 
 use annals_event::{Draft, Event, Rules, Timestamp};
-use annals_store::{Append, Durability, Item, NewOrganization, Options, Order, Store};
+use annals_store::{Append, Durability, Item, NewOrganization, Options, Order, Sealing, Store};
 use annals_testkit::{FaultVfs, Generator, Profile};
 use tempfile::TempDir;
+
+use crate::world::{FaultFiles, sealing_at_once};
 
 /// Cuts of one recorded run; every run is another interleaving.
 const CUTS_PER_RUN: u64 = 10;
@@ -50,11 +52,13 @@ fn drafts(seed: u64) -> Vec<Draft> {
 }
 
 /// Four writers record events; what they were told is kept with the moment at which they were told.
-fn run(seed: u64, durability: Durability) -> Run {
+fn run(seed: u64, durability: Durability, sealing: Option<Sealing>) -> Run {
     let (vfs, dir) = (FaultVfs::register(), TempDir::new().unwrap());
     let options = Options {
         vfs: Some(vfs.name().to_owned()),
         durability,
+        files: Arc::new(FaultFiles(vfs.clone())),
+        sealing,
         on_fatal: Arc::new(|reason| panic!("fatal: {reason}")),
         ..Options::default()
     };
@@ -174,10 +178,10 @@ fn cuts() -> u64 {
 }
 
 /// The problems of `cuts` cuts, with the seed of each.
-fn campaign(cuts: u64, durability: Durability) -> Vec<(u64, String)> {
+fn campaign(cuts: u64, durability: Durability, sealing: Option<Sealing>) -> Vec<(u64, String)> {
     let mut problems = Vec::new();
     for first in (0..cuts).step_by(CUTS_PER_RUN as usize) {
-        let run = run(first, durability);
+        let run = run(first, durability, sealing.clone());
         for seed in first..(first + CUTS_PER_RUN).min(cuts) {
             let mut chance = fastrand::Rng::with_seed(seed);
             let moment = chance.usize(run.begin..=run.end);
@@ -191,12 +195,19 @@ fn campaign(cuts: u64, durability: Durability) -> Vec<(u64, String)> {
 
 #[test]
 fn nothing_acknowledged_is_lost_in_a_power_cut() {
-    let problems = campaign(cuts(), Durability::Full);
+    let problems = campaign(cuts(), Durability::Full, None);
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// In the middle of sealing and merging too: each event is in exactly one place afterwards.
+#[test]
+fn nothing_is_lost_or_there_twice_when_power_goes_while_events_are_sealed() {
+    let problems = campaign(cuts() / 2, Durability::Full, Some(sealing_at_once()));
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
 /// The test above means something only if it can fail.
 #[test]
 fn without_syncing_a_power_cut_loses_something() {
-    assert!(!campaign(CUTS_PER_RUN, Durability::Off).is_empty());
+    assert!(!campaign(CUTS_PER_RUN, Durability::Off, None).is_empty());
 }

@@ -1,20 +1,24 @@
 //! What the tests of the log share: stores in temporary directories, and events to put into them.
 
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{
-    Append, AppendError, Appended, Entitlement, Idempotency, Item, Log, Options, SteppedClock,
-    Store,
+    Append, AppendError, Appended, Entitlement, Files, Idempotency, Item, Log, Options, Sealing,
+    SteppedClock, Store, SystemFiles, WriteFile,
 };
-use annals_testkit::{Generator, Profile};
+use annals_testkit::{Deed, FaultVfs, Generator, Profile};
 use tempfile::TempDir;
 
 /// A store whose clock stands still, and whose death is noticed rather than suffered.
 pub(crate) struct World {
-    pub(crate) dir: TempDir,
+    pub(crate) path: PathBuf,
+    /// The directory, if it is ours to remove.
+    _dir: Option<TempDir>,
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) died: Arc<AtomicBool>,
     pub(crate) options: Options,
@@ -37,9 +41,14 @@ impl World {
             on_fatal: Arc::new(move |_| noticed.store(true, Ordering::SeqCst)),
             ..Options::default()
         };
+        // Every test holds over sealed events too; scripts/test runs all of them again with this.
+        if std::env::var_os("ANNALS_TEST_SEALING").is_some() {
+            options.sealing = Some(sealing_at_once());
+        }
         change(&mut options);
         let mut world = World {
-            dir,
+            path: dir.path().to_owned(),
+            _dir: Some(dir),
             clock,
             died,
             options,
@@ -49,12 +58,26 @@ impl World {
         world
     }
 
+    /// The store in a directory that outlives this.
+    pub(crate) fn at(path: &Path, options: Options) -> World {
+        let mut world = World {
+            path: path.to_owned(),
+            _dir: None,
+            clock: Arc::new(SteppedClock::new(time("2026-11-22T12:00:00Z"))),
+            died: Arc::new(AtomicBool::new(false)),
+            options,
+            store: None,
+        };
+        world.open();
+        world
+    }
+
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        &self.path
     }
 
     pub(crate) fn open(&mut self) {
-        self.store = Some(Store::open(self.dir.path(), self.options.clone()).unwrap());
+        self.store = Some(Store::open(&self.path, self.options.clone()).unwrap());
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -70,9 +93,10 @@ impl World {
     /// What the directory holds at this moment, opened as after a crash: nothing was tidied up.
     pub(crate) fn after_crash(&self) -> World {
         let dir = TempDir::new().unwrap();
-        copy(self.dir.path(), dir.path());
+        copy(&self.path, dir.path());
         let mut world = World {
-            dir,
+            path: dir.path().to_owned(),
+            _dir: Some(dir),
             clock: self.clock.clone(),
             died: self.died.clone(),
             options: self.options.clone(),
@@ -94,6 +118,16 @@ impl World {
     pub(crate) fn assert_sound(&self) {
         let report = annals_store::check(self.path(), &mut |_| {}).unwrap();
         assert_eq!(report.problems, []);
+    }
+}
+
+/// Every few events become a segment, as soon as they are there.
+pub(crate) fn sealing_at_once() -> Sealing {
+    Sealing {
+        rows: 2,
+        backlog: 2,
+        age: Duration::ZERO,
+        fan: 2,
     }
 }
 
@@ -209,4 +243,67 @@ pub(crate) fn ids(log: &Log) -> Vec<String> {
     log.scan(0..log.size(), annals_store::Order::Asc)
         .map(|row| row.unwrap().draft.skeleton.id)
         .collect()
+}
+
+/// Writes files as the machine does, and tells the disk that loses power of it.
+pub(crate) struct FaultFiles(pub(crate) FaultVfs);
+
+struct FaultFile {
+    vfs: FaultVfs,
+    path: PathBuf,
+    file: Box<dyn WriteFile>,
+    at: usize,
+}
+
+impl Files for FaultFiles {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        let file = SystemFiles.create(path)?;
+        self.0.note(Deed::Create(path));
+        Ok(Box::new(FaultFile {
+            vfs: self.0.clone(),
+            path: path.to_owned(),
+            file,
+            at: 0,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemFiles.rename(from, to)?;
+        self.0.note(Deed::Rename(from, to));
+        Ok(())
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        SystemFiles.sync_folder(path)?;
+        self.0.note(Deed::SyncFolder(path));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemFiles.remove(path)?;
+        self.0.note(Deed::Remove(path));
+        Ok(())
+    }
+}
+
+impl Write for FaultFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.vfs
+            .note(Deed::Write(&self.path, self.at, &bytes[..written]));
+        self.at += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl WriteFile for FaultFile {
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()?;
+        self.vfs.note(Deed::Sync(&self.path));
+        Ok(())
+    }
 }

@@ -1,0 +1,383 @@
+//! Sealing: events move from the journal into segments, and small segments into larger ones.
+//!
+//! Both go the same way. What is to be done is planned (purely); the new file is written and made durable;
+//! it is read back, every entry is rebuilt and compared with what was hashed at the commit; then one
+//! transaction puts the new file into the manifest and takes out what it replaces. Before that
+//! transaction the new file does not exist, after it the old rows or files do not, so a crash at any moment
+//! leaves each event in exactly one place. What a crash leaves lying about is deleted at the next start.
+
+mod gather;
+mod merge;
+mod plan;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Transaction;
+
+use crate::control::ControlError;
+use crate::files::{BlobWriter, Blobs};
+use crate::manifest::{self, Listed, damaged, file_name, index_name};
+use crate::recent::{SegmentId, Unsealed};
+use crate::sealed_keys;
+use crate::segment::{Cursor, Flaw, Index, Segment};
+use crate::shared::Shared;
+use crate::store::submit_change;
+use crate::{Sealing, StoreError};
+
+use gather::Gathered;
+
+/// How often it is looked whether something is due.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How long nothing is tried after a failure.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// What seals and merges.
+pub(crate) struct Sealer {
+    shared: Arc<Shared>,
+    blobs: Blobs,
+    sealing: Sealing,
+    /// How long an idempotency key is remembered, in seconds of uptime.
+    idempotency_seconds: u64,
+    next_id: AtomicU32,
+    /// Held by whoever seals, and by whoever merges.
+    sealing_now: Mutex<()>,
+    merging_now: Mutex<()>,
+    stopping: AtomicBool,
+}
+
+/// A segment that is written, durable and compared, but does not count yet.
+struct Ready {
+    listed: Listed,
+    segment: Arc<Segment>,
+}
+
+impl Sealer {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        blobs: Blobs,
+        sealing: Sealing,
+        idempotency_seconds: u64,
+        next_id: SegmentId,
+    ) -> Sealer {
+        Sealer {
+            shared,
+            blobs,
+            sealing,
+            idempotency_seconds,
+            next_id: AtomicU32::new(next_id),
+            sealing_now: Mutex::default(),
+            merging_now: Mutex::default(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Works in the background until it is told to stop.
+    pub(crate) fn spawn(self: &Arc<Sealer>) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let spawn = |name: &str, work: fn(&Sealer)| {
+            let sealer = self.clone();
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || work(&sealer))
+        };
+        Ok(vec![
+            spawn("annals-sealer", Sealer::seal_what_is_due)?,
+            spawn("annals-merger", Sealer::merge_what_is_due)?,
+        ])
+    }
+
+    /// Ends both threads, soon.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst) || self.shared.has_stopped()
+    }
+
+    /// Waits, but not for longer than until it is told to stop.
+    fn pause(&self, how_long: Duration) {
+        let mut left = how_long;
+        while !left.is_zero() && !self.is_stopping() {
+            let step = left.min(TICK);
+            thread::sleep(step);
+            left -= step;
+        }
+    }
+
+    fn seal_what_is_due(&self) {
+        let mut committed = 0;
+        while !self.is_stopping() {
+            let now = self.shared.committed.load(Ordering::SeqCst);
+            let is_busy = now != committed;
+            committed = now;
+            match self.seal_due(is_busy) {
+                Ok(true) => {}
+                Ok(false) => self.pause(TICK),
+                Err(error) => self.report("sealing", &error),
+            }
+        }
+    }
+
+    fn merge_what_is_due(&self) {
+        while !self.is_stopping() {
+            match self.merge_due() {
+                Ok(true) => {}
+                Ok(false) => self.pause(TICK),
+                Err(error) => self.report("merging", &error),
+            }
+        }
+    }
+
+    fn report(&self, what: &str, error: &StoreError) {
+        if !self.is_stopping() {
+            tracing::error!(%error, "{what} failed; nothing is lost, it is tried again later");
+            self.pause(PAUSE);
+        }
+    }
+
+    fn seal_due(&self, is_busy: bool) -> Result<bool, StoreError> {
+        if self.shared.full.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        let _turn = turn(&self.sealing_now);
+        let now = self.shared.clock.now().as_micros();
+        let groups = plan::due(
+            &self.shared.blocks.recent.unsealed(),
+            now,
+            &self.sealing,
+            is_busy,
+        );
+        if groups.is_empty() {
+            return Ok(false);
+        }
+        self.seal(&groups)?;
+        Ok(true)
+    }
+
+    /// Seals everything that is committed now, and merges what is due then.
+    pub(crate) fn seal_all(&self) -> Result<(), StoreError> {
+        let through = self.shared.committed.load(Ordering::SeqCst);
+        loop {
+            let _turn = turn(&self.sealing_now);
+            let mut groups = plan::next(&self.shared.blocks.recent.unsealed(), &self.sealing);
+            groups.retain(|unsealed| unsealed.group <= through);
+            if groups.is_empty() {
+                break;
+            }
+            self.seal(&groups)?;
+        }
+        while self.merge_due()? {}
+        Ok(())
+    }
+
+    /// Moves these groups of the journal into a segment.
+    fn seal(&self, groups: &[Unsealed]) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (groups.first(), groups.last()) else {
+            return Ok(());
+        };
+        let span = (first.group, last.group);
+        let gathered = Gathered::read(self, span)?;
+        let keys = gathered.keys();
+        let id = self.next_id.fetch_add(1, Ordering::SeqCst);
+        let ready = self.write(id, span, 0, |out| gathered.write(self, id, out))?;
+        drop(gathered);
+        let forget_before = self
+            .shared
+            .uptime()
+            .saturating_sub(self.idempotency_seconds);
+        self.shared.tables_wanted.store(span.1, Ordering::SeqCst);
+        self.commit(ready, Vec::new(), move |transaction| {
+            sealed_keys::keep(transaction, span.1, &keys, forget_before)?;
+            transaction
+                .prepare_cached("delete from journal where group_id between ? and ?")?
+                .execute([span.0, span.1])?;
+            Ok(())
+        })?;
+        tracing::debug!(segment = id, groups = span.1 - span.0 + 1, "sealed");
+        Ok(())
+    }
+
+    /// Writes a segment and its index, makes both durable, and compares every entry with what was hashed.
+    fn write(
+        &self,
+        id: SegmentId,
+        groups: (u32, u32),
+        level: u32,
+        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, u32), StoreError>,
+    ) -> Result<Ready, StoreError> {
+        let result = self.write_files(id, groups, level, fill);
+        if result.is_err() {
+            self.delete(id);
+        }
+        result
+    }
+
+    fn write_files(
+        &self,
+        id: SegmentId,
+        groups: (u32, u32),
+        level: u32,
+        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, u32), StoreError>,
+    ) -> Result<Ready, StoreError> {
+        let (file, rows) = self.blobs.put(&file_name(id), fill)?;
+        let source = self.blobs.get(&file_name(id))?;
+        let flawed = |flaw: Flaw| damaged(id, &flaw);
+        let plain = Segment::open(source.clone(), None).map_err(flawed)?;
+        if plain.rows() != rows {
+            return Err(flawed(Flaw::new(
+                "it does not have the rows that were written",
+            )));
+        }
+        let mut cursor = Cursor::new(&plain, true).map_err(flawed)?;
+        while let Some(page) = cursor.next_page() {
+            page.map_err(|bad| flawed(bad.flaw))?;
+            self.go_on()?;
+        }
+        let bytes = cursor.into_index().map_err(flawed)?;
+        let (index, ()) = self.blobs.put(&index_name(id), |mut out| {
+            use std::io::Write as _;
+            let written = out.write_all(&bytes);
+            written.map_err(|error| flawed(error.into()))?;
+            Ok((out, ()))
+        })?;
+        let opened = Index::open(self.blobs.get(&index_name(id))?, file.bytes).map_err(flawed)?;
+        let segment = Segment::open(source, Some(opened)).map_err(flawed)?;
+        let listed = Listed {
+            id,
+            groups,
+            level,
+            rows,
+            file,
+            index,
+        };
+        Ok(Ready {
+            listed,
+            segment: Arc::new(segment),
+        })
+    }
+
+    /// Lets a segment count from now on, instead of those that it replaces.
+    fn commit(
+        &self,
+        ready: Ready,
+        replaced: Vec<SegmentId>,
+        also: impl Fn(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send + Clone + 'static,
+    ) -> Result<(), StoreError> {
+        let Ready { listed, segment } = ready;
+        let id = listed.id;
+        let result = self.commit_when_ready(&listed, &segment, &replaced, &also);
+        match &result {
+            Ok(()) => replaced.iter().for_each(|old| self.delete(*old)),
+            // Whether it was committed is not known, and the next start will tell.
+            Err(StoreError::Stopped) => {}
+            Err(_) => self.delete(id),
+        }
+        result
+    }
+
+    fn commit_when_ready(
+        &self,
+        listed: &Listed,
+        segment: &Arc<Segment>,
+        replaced: &[SegmentId],
+        also: &(impl Fn(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send + Clone + 'static),
+    ) -> Result<(), StoreError> {
+        let entries = segment
+            .directory()
+            .map_err(|flaw| damaged(listed.id, &flaw))?;
+        loop {
+            let change = {
+                let (listed, replaced, also) = (listed.clone(), replaced.to_vec(), also.clone());
+                move |transaction: &Transaction<'_>| {
+                    // What a start needs to know of these groups must be in the tables before they go.
+                    if !tables_reach(transaction, listed.groups.1)? {
+                        return Ok(false);
+                    }
+                    for old in &replaced {
+                        manifest::remove(transaction, *old)?;
+                    }
+                    manifest::insert(transaction, &listed)?;
+                    also(transaction)?;
+                    Ok(true)
+                    // COMMIT POINT, in `Writer::write`: the segment counts from here on, and what it
+                    // replaces does not.
+                }
+            };
+            let applied = {
+                let (listed, replaced) = (listed.clone(), replaced.to_vec());
+                let (shared, segment) = (self.shared.clone(), segment.clone());
+                let entries = entries.clone();
+                move |done: &bool| {
+                    if *done {
+                        let blocks = &shared.blocks;
+                        blocks.add_segment(listed.id, segment);
+                        blocks
+                            .recent
+                            .place(listed.id, &entries, &replaced, listed.groups.1);
+                        blocks.drop_segments(&replaced);
+                    }
+                }
+            };
+            let change = move |transaction: &Transaction<'_>| {
+                let result: Result<bool, rusqlite::Error> = change(transaction);
+                result.map_err(ControlError::from)
+            };
+            let done = submit_change(
+                &self.shared,
+                Default::default(),
+                Vec::new(),
+                change,
+                applied,
+            );
+            match done.wait() {
+                Ok(true) => return Ok(()),
+                Ok(false) => self.go_on()?,
+                Err(ControlError::Store(error)) => return Err(error),
+                Err(error) => {
+                    return Err(StoreError::Damaged {
+                        place: "the manifest".to_owned(),
+                        what: error.to_string(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Deletes the files of a segment that does not count. What remains is deleted at the next start.
+    fn delete(&self, id: SegmentId) {
+        for name in [file_name(id), index_name(id)] {
+            if let Err(error) = self.blobs.delete(&name) {
+                tracing::warn!(%error, name, "a file that is of no use cannot be deleted");
+            }
+        }
+    }
+
+    /// Fails if there is no time left.
+    fn go_on(&self) -> Result<(), StoreError> {
+        match self.is_stopping() {
+            true => Err(StoreError::Stopped),
+            false => Ok(()),
+        }
+    }
+}
+
+fn turn(lock: &Mutex<()>) -> std::sync::MutexGuard<'_, ()> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the tables hold sizes, seeds and hashes up to this group.
+fn tables_reach(transaction: &Transaction<'_>, group: u32) -> Result<bool, rusqlite::Error> {
+    let applied: Option<[u8; 8]> = transaction
+        .prepare_cached("select value from meta where name = 'applied_through'")?
+        .query_row([], |row| row.get(0))
+        .map(Some)
+        .or_else(|error| match error {
+            rusqlite::Error::QueryReturnedNoRows => Ok(None),
+            error => Err(error),
+        })?;
+    Ok(applied.map_or(0, u64::from_be_bytes) >= u64::from(group))
+}

@@ -1,0 +1,106 @@
+//! Making one segment of several neighbours.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Sealer, plan, turn};
+use crate::StoreError;
+use crate::files::BlobWriter;
+use crate::manifest::{self, Listed, damaged};
+use crate::recent::SegmentId;
+use crate::segment::{Cursor, Flaw, Segment, SegmentWriter};
+
+/// How often it is looked whether there is still time, in rows.
+const LOOK_UP: u32 = 4096;
+
+impl Sealer {
+    /// Merges what is due. Whether there was something.
+    pub(super) fn merge_due(&self) -> Result<bool, StoreError> {
+        let _turn = turn(&self.merging_now);
+        let listed = self.shared.blocks.with_reader(manifest::list)?;
+        let Some(run) = plan::merge(&listed, &self.sealing) else {
+            return Ok(false);
+        };
+        self.merge(&listed[run])?;
+        Ok(true)
+    }
+
+    fn merge(&self, old: &[Listed]) -> Result<(), StoreError> {
+        let (Some(first), Some(last)) = (old.first(), old.last()) else {
+            return Ok(());
+        };
+        let missing = |listed: &Listed| {
+            let flaw = Flaw::new("it could not be opened, so it is not merged");
+            damaged(listed.id, &flaw)
+        };
+        let segments: Vec<Arc<Segment>> = old
+            .iter()
+            .map(|listed| {
+                let segment = self.shared.blocks.segment(listed.id);
+                segment.ok_or_else(|| missing(listed))
+            })
+            .collect::<Result<_, _>>()?;
+        let id = self.next_id.fetch_add(1, Ordering::SeqCst);
+        let groups = (first.groups.0, last.groups.1);
+        let ids: Vec<SegmentId> = old.iter().map(|listed| listed.id).collect();
+        let fill = |out| self.copy(&ids, &segments, id, out);
+        let ready = self.write(id, groups, first.level + 1, fill)?;
+        tracing::debug!(
+            segment = id,
+            of = old.len(),
+            rows = ready.listed.rows,
+            "merged"
+        );
+        self.commit(ready, ids.clone(), |_| Ok(()))
+    }
+
+    /// Writes the rows of all segments into one, log after log. Every entry is compared with what was
+    /// hashed on the way, so that rot does not become the truth.
+    fn copy(
+        &self,
+        ids: &[SegmentId],
+        segments: &[Arc<Segment>],
+        id: SegmentId,
+        out: BlobWriter,
+    ) -> Result<(BlobWriter, u32), StoreError> {
+        let flawed = |flaw: Flaw| damaged(id, &flaw);
+        let mut writer = SegmentWriter::new(out, &self.shared.origin).map_err(flawed)?;
+        let mut sources = ids
+            .iter()
+            .zip(segments)
+            .map(|(id, segment)| {
+                let cursor = Cursor::new(segment, false).map_err(|flaw| damaged(*id, &flaw))?;
+                Ok((*id, cursor))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        loop {
+            let mut lowest = None;
+            for (id, cursor) in &mut sources {
+                let next = cursor.peek().map_err(|flaw| damaged(*id, &flaw))?;
+                let slot = next.map(|row| row.slot);
+                lowest = [lowest, slot].into_iter().flatten().min();
+            }
+            let Some(slot) = lowest else { break };
+            for (source, cursor) in &mut sources {
+                let bad = |flaw: Flaw| damaged(*source, &flaw);
+                while cursor
+                    .peek()
+                    .map_err(bad)?
+                    .is_some_and(|row| row.slot == slot)
+                {
+                    let Some(row) = cursor.next().map_err(bad)? else {
+                        break;
+                    };
+                    writer
+                        .push(row.slot, &row.stored, &row.leaf, &row.seed)
+                        .map_err(flawed)?;
+                    if writer.rows() % LOOK_UP == 0 {
+                        self.go_on()?;
+                    }
+                }
+            }
+        }
+        let rows = writer.rows();
+        Ok((writer.finish().map_err(flawed)?, rows))
+    }
+}

@@ -1,0 +1,167 @@
+//! What is to be sealed or merged next. Pure.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::Sealing;
+use crate::manifest::Listed;
+use crate::recent::Unsealed;
+
+/// How many bytes of events are sealed at once, before compression: they are in memory meanwhile.
+const BYTES_AT_ONCE: u64 = 48 << 20;
+
+/// No segment is made larger than this by merging, so that a merge ends and a file can be copied.
+const ROWS_MAX: u64 = 64 << 20;
+
+/// The groups that are to be sealed now, if it is time for it.
+///
+/// It is when there are enough events for a segment and nobody is writing, when there are so many that
+/// the journal would grow beyond its bound, or when the oldest have waited for long.
+pub(super) fn due(
+    unsealed: &VecDeque<Unsealed>,
+    now: i64,
+    sealing: &Sealing,
+    is_busy: bool,
+) -> Vec<Unsealed> {
+    let Some(oldest) = unsealed.front() else {
+        return Vec::new();
+    };
+    let events: u64 = unsealed.iter().map(|group| u64::from(group.events)).sum();
+    let age = i64::try_from(sealing.age.as_micros()).unwrap_or(i64::MAX);
+    let enough = match is_busy {
+        true => sealing.backlog.max(sealing.rows),
+        false => sealing.rows,
+    };
+    let is_old = oldest.recorded_at.saturating_add(age) <= now;
+    match is_old || events >= enough {
+        true => next(unsealed, sealing),
+        false => Vec::new(),
+    }
+}
+
+/// The oldest groups that make a segment; fewer if there are not enough.
+pub(super) fn next(unsealed: &VecDeque<Unsealed>, sealing: &Sealing) -> Vec<Unsealed> {
+    let (mut events, mut bytes) = (0, 0);
+    let mut groups = Vec::new();
+    for group in unsealed {
+        if !groups.is_empty() && (events >= sealing.rows || bytes >= BYTES_AT_ONCE) {
+            break;
+        }
+        events += u64::from(group.events);
+        bytes += u64::from(group.bytes);
+        groups.push(*group);
+    }
+    groups
+}
+
+/// Which of the segments are to become one: as many neighbours of the same level as make the next level.
+/// Small ones come first, because they are what slows a reader down.
+pub(super) fn merge(segments: &[Listed], sealing: &Sealing) -> Option<Range<usize>> {
+    let fan = sealing.fan.max(2);
+    let mut found: Option<Range<usize>> = None;
+    for begin in 0..segments.len().saturating_sub(fan - 1) {
+        let run = begin..begin + fan;
+        let level = segments[begin].level;
+        let alike = segments[run.clone()]
+            .iter()
+            .all(|segment| segment.level == level);
+        let rows: u64 = segments[run.clone()]
+            .iter()
+            .map(|segment| u64::from(segment.rows))
+            .sum();
+        let is_better = found
+            .as_ref()
+            .is_none_or(|known| level < segments[known.start].level);
+        if alike && rows <= ROWS_MAX && is_better {
+            found = Some(run);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::files::Written;
+
+    fn group(group: u32, events: u32, recorded_at: i64) -> Unsealed {
+        Unsealed {
+            group,
+            events,
+            bytes: 600 * events,
+            recorded_at,
+        }
+    }
+
+    fn sealing() -> Sealing {
+        Sealing {
+            rows: 100,
+            backlog: 1_000,
+            age: Duration::from_secs(60),
+            fan: 3,
+        }
+    }
+
+    #[test]
+    fn sealing_waits_for_enough_or_for_long_and_lets_bursts_pass() {
+        let due = |count: u32, now, busy| {
+            let unsealed = (1..=count).map(|n| group(n, 10, 0)).collect();
+            super::due(&unsealed, now, &sealing(), busy).len()
+        };
+        assert_eq!(due(0, i64::MAX, false), 0);
+        assert_eq!(due(9, 0, false), 0);
+        assert_eq!(due(10, 0, false), 10);
+        assert_eq!(due(11, 0, false), 10, "the rest waits for the next one");
+        assert_eq!(due(99, 0, true), 0);
+        assert_eq!(due(100, 0, true), 10);
+        assert_eq!(due(1, 60_000_000, true), 1);
+        let large = [group(1, 200_000, 0), group(2, 1, 0)].into();
+        assert_eq!(super::due(&large, 0, &sealing(), false).len(), 1);
+    }
+
+    fn segments(levels: &[u32]) -> Vec<Listed> {
+        let file = Written {
+            bytes: 1,
+            sha256: [0; 32],
+        };
+        (1..)
+            .zip(levels)
+            .map(|(id, level)| Listed {
+                id,
+                groups: (id, id),
+                level: *level,
+                rows: 10,
+                file,
+                index: file,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn neighbours_of_a_level_become_one_of_the_next() {
+        let plan = |levels: &[u32]| merge(&segments(levels), &sealing());
+        assert_eq!(plan(&[]), None);
+        assert_eq!(plan(&[0, 0]), None);
+        assert_eq!(plan(&[0, 0, 0, 0]), Some(0..3));
+        assert_eq!(plan(&[1, 1, 0, 0]), None);
+        assert_eq!(plan(&[1, 1, 1, 0, 0, 0]), Some(3..6));
+        let mut full = segments(&[0, 0, 0]);
+        full[1].rows = u32::MAX;
+        assert_eq!(merge(&full, &sealing()), None);
+    }
+
+    #[test]
+    fn the_number_of_segments_grows_with_the_logarithm() {
+        let mut levels = Vec::new();
+        for _ in 0..3_000 {
+            levels.extend([0]);
+            while let Some(run) = merge(&segments(&levels), &sealing()) {
+                let level = levels[run.start] + 1;
+                levels.splice(run, [level]);
+            }
+        }
+        assert!(levels.len() < 20, "{levels:?}");
+    }
+}

@@ -1,0 +1,268 @@
+//! A segment from beginning to end, with every entry rebuilt and compared with what was hashed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use annals_event::{Row, Seed, SeedNodes, TILE};
+use annals_merkle::Hash;
+use sha2::{Digest as _, Sha256};
+
+use super::directory::Entry;
+use super::index::IndexWriter;
+use super::read::ReadRow;
+use super::{Flaw, PAGE_ROWS, Segment, Stored};
+use crate::Slot;
+use crate::journal::to_u32;
+use crate::tree::leaves_of;
+
+/// A row whose entry was rebuilt and hashed.
+pub(crate) struct Sealed {
+    pub(crate) slot: Slot,
+    pub(crate) stored: Stored,
+    pub(crate) leaf: Hash,
+    /// The seed nodes of its tile.
+    pub(crate) seed: Arc<[u8]>,
+}
+
+/// Reads page after page. What it gives is what was hashed when the segment was written.
+pub(crate) struct Cursor<'a> {
+    segment: &'a Segment,
+    origin: String,
+    directory: Vec<Entry>,
+    hashes: Vec<Hash>,
+    index: Option<IndexWriter>,
+    page: usize,
+    ready: VecDeque<Sealed>,
+    /// The tile whose seed was read last.
+    seed: Option<(Slot, u64, Arc<[u8]>)>,
+    logs: LogNames,
+}
+
+/// The name of the log that was asked for last.
+struct LogNames(Option<(Slot, String)>);
+
+/// A page that is not as it was written, and which rows are on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadPage {
+    pub(crate) flaw: Flaw,
+    /// The logs that have rows on it, with the first position of each.
+    pub(crate) logs: Vec<(Slot, u64)>,
+}
+
+impl<'a> Cursor<'a> {
+    /// Starts at the first row. `with_index` makes an index on the way.
+    pub(crate) fn new(segment: &'a Segment, with_index: bool) -> Result<Cursor<'a>, Flaw> {
+        Ok(Cursor {
+            segment,
+            origin: segment.origin()?.to_owned(),
+            directory: segment.directory()?,
+            hashes: segment.page_hashes()?,
+            index: with_index.then(|| IndexWriter::new(segment.bytes())),
+            page: 0,
+            ready: VecDeque::new(),
+            seed: None,
+            logs: LogNames(None),
+        })
+    }
+
+    /// The log and position of the row that comes next.
+    pub(crate) fn peek(&mut self) -> Result<Option<&Sealed>, Flaw> {
+        while self.ready.is_empty() {
+            match self.next_page() {
+                None => return Ok(None),
+                Some(Ok(rows)) => self.ready = rows.into(),
+                Some(Err(bad)) => return Err(bad.flaw),
+            }
+        }
+        Ok(self.ready.front())
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Sealed>, Flaw> {
+        self.peek()?;
+        Ok(self.ready.pop_front())
+    }
+
+    /// The rows of the next page. After one that is bad it goes on with the one behind it.
+    pub(crate) fn next_page(&mut self) -> Option<Result<Vec<Sealed>, BadPage>> {
+        let page = self.page;
+        let expected = *self.hashes.get(page)?;
+        self.page += 1;
+        let result = self.read_page(page, &expected);
+        Some(result.map_err(|flaw| BadPage {
+            flaw,
+            logs: self.logs_on(page),
+        }))
+    }
+
+    /// The index, once all pages were read.
+    pub(crate) fn into_index(self) -> Result<Vec<u8>, Flaw> {
+        let sums = self.segment.sums()?;
+        Ok(self
+            .index
+            .map_or_else(Vec::new, |index| index.finish(&sums)))
+    }
+
+    fn read_page(&mut self, page: usize, expected: &Hash) -> Result<Vec<Sealed>, Flaw> {
+        let (_, rows) = self.segment.page_of(to_u32(page * PAGE_ROWS));
+        let (mut occurred, mut ids) = ((i64::MAX, i64::MIN), (u64::MAX, 0));
+        let mut keys = Vec::new();
+        let index = &mut self.index;
+        let mut note = |slot: Slot, stored: &Stored, of_row: &[u64]| {
+            let Some(index) = index.as_mut() else { return };
+            let at = match stored {
+                Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
+                Stored::Event(row) => {
+                    let id = row.skeleton().id.as_str();
+                    match super::uuid_millis(id) {
+                        Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
+                        // The key of the id is the first of them.
+                        None => of_row
+                            .first()
+                            .into_iter()
+                            .for_each(|id| index.id(slot, *id)),
+                    }
+                    row.skeleton().occurred_at.as_micros()
+                }
+            };
+            occurred = (occurred.0.min(at), occurred.1.max(at));
+            keys.extend_from_slice(of_row);
+        };
+        let read = self.segment.read_all(rows.clone(), &mut note)?;
+        if let Some(index) = index {
+            index.page(occurred, ids, &mut keys);
+        }
+        self.check_places(rows.start, &read)?;
+        let sealed = self.seal(read)?;
+        let mut hash = Sha256::new();
+        sealed.iter().for_each(|row| hash.update(row.leaf));
+        match Hash::from(hash.finalize()) == *expected {
+            true => Ok(sealed),
+            false => Err(Flaw::new("the entries are not those that were hashed")),
+        }
+    }
+
+    /// Compares logs and positions with the directory.
+    fn check_places(&self, first_row: u32, rows: &[ReadRow]) -> Result<(), Flaw> {
+        let mut entries = self
+            .directory
+            .iter()
+            .skip_while(|entry| entry.row_end() <= first_row)
+            .peekable();
+        for (row, read) in (first_row..).zip(rows) {
+            while entries.next_if(|entry| entry.row_end() <= row).is_some() {}
+            let fits = entries.peek().is_some_and(|entry| {
+                read.slot == entry.slot
+                    && read.stored.position() == entry.first + u64::from(row - entry.row)
+            });
+            if !fits {
+                return Err(Flaw::new("a row is not where the directory says"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hashes the entries of a page.
+    fn seal(&mut self, read: Vec<ReadRow>) -> Result<Vec<Sealed>, Flaw> {
+        let mut sealed: Vec<Sealed> = Vec::with_capacity(read.len());
+        let mut run: Vec<Row> = Vec::new();
+        let mut seeds: Vec<Arc<[u8]>> = Vec::new();
+        let mut slot = 0;
+        for row in read {
+            let seed = self.seed_of(&row)?;
+            let ends = row.slot != slot || matches!(row.stored, Stored::Redacted(_));
+            if ends {
+                self.seal_run(slot, &mut run, &mut seeds, &mut sealed)?;
+            }
+            slot = row.slot;
+            match row.stored {
+                Stored::Event(event) => {
+                    run.push(event);
+                    seeds.push(seed);
+                }
+                Stored::Redacted(redacted) => sealed.push(Sealed {
+                    slot,
+                    leaf: redacted.leaf,
+                    stored: Stored::Redacted(redacted),
+                    seed,
+                }),
+            }
+        }
+        self.seal_run(slot, &mut run, &mut seeds, &mut sealed)?;
+        Ok(sealed)
+    }
+
+    /// Hashes a run of events of one log.
+    fn seal_run(
+        &mut self,
+        slot: Slot,
+        run: &mut Vec<Row>,
+        of_rows: &mut Vec<Arc<[u8]>>,
+        sealed: &mut Vec<Sealed>,
+    ) -> Result<(), Flaw> {
+        let mut seeds: Vec<Seed> = Vec::new();
+        let mut tile = None;
+        for (row, nodes) in run.iter().zip(&*of_rows) {
+            if tile != Some(row.position / TILE) {
+                tile = Some(row.position / TILE);
+                seeds.push(whole_seed(nodes)?);
+            }
+        }
+        let leaves = leaves_of(self.logs.name(&self.origin, slot), run, &seeds);
+        if leaves.len() != run.len() {
+            return Err(Flaw::new("an entry cannot be rebuilt"));
+        }
+        let rows = run.drain(..).zip(of_rows.drain(..)).zip(leaves);
+        sealed.extend(rows.map(|((row, seed), leaf)| Sealed {
+            slot,
+            stored: Stored::Event(row),
+            leaf,
+            seed,
+        }));
+        Ok(())
+    }
+
+    /// The seed nodes of a row's tile: its own, or those of the row before.
+    fn seed_of(&mut self, row: &ReadRow) -> Result<Arc<[u8]>, Flaw> {
+        let tile = (row.slot, row.stored.position() / TILE);
+        if let Some(bytes) = &row.seed {
+            self.seed = Some((tile.0, tile.1, bytes.clone()));
+            return Ok(bytes.clone());
+        }
+        match &self.seed {
+            Some((slot, number, bytes)) if (*slot, *number) == tile => Ok(bytes.clone()),
+            _ => Err(Flaw::new("a tile has no seed")),
+        }
+    }
+
+    /// The logs that have rows on a page, with the first position of each there.
+    fn logs_on(&self, page: usize) -> Vec<(Slot, u64)> {
+        let (_, rows) = self.segment.page_of(to_u32(page * PAGE_ROWS));
+        self.directory
+            .iter()
+            .filter(|entry| entry.row < rows.end && entry.row_end() > rows.start)
+            .map(|entry| {
+                let skipped = rows.start.saturating_sub(entry.row);
+                (entry.slot, entry.first + u64::from(skipped))
+            })
+            .collect()
+    }
+}
+
+impl LogNames {
+    fn name(&mut self, origin: &str, slot: Slot) -> &str {
+        if self.0.as_ref().is_none_or(|(known, _)| *known != slot) {
+            self.0 = Some((slot, format!("{origin}/w/{slot}")));
+        }
+        self.0.as_ref().map_or("", |(_, name)| name)
+    }
+}
+
+fn whole_seed(nodes: &[u8]) -> Result<Seed, Flaw> {
+    let nodes = SeedNodes::decode(nodes).ok_or_else(|| Flaw::new("a seed is unreadable"))?;
+    match nodes.nodes() {
+        [root] if root.level == 0 => Ok(Seed(root.secret)),
+        _ => Err(Flaw::new(
+            "a seed that is not whole is not known to this version",
+        )),
+    }
+}

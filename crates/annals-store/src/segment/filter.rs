@@ -1,0 +1,197 @@
+//! Saying quickly where a value is not: Bloom filters over the keys of rows.
+
+use annals_event::{Filter, KeyClass};
+
+use crate::Slot;
+use crate::fingerprint::fingerprint;
+
+/// A hash of one key of one log. The hash function is part of the format.
+pub(crate) fn key_hash(slot: Slot, class: KeyClass, key: &[u8]) -> u64 {
+    let mut text = Vec::with_capacity(5 + key.len());
+    text.extend_from_slice(&slot.to_le_bytes());
+    text.push(class as u8);
+    text.extend_from_slice(key);
+    fingerprint(b"annals/filter/v1", &text)
+}
+
+/// How many bits a filter has for each key, and how many of them a key sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    bits: usize,
+    hashes: u64,
+}
+
+/// One key in 120 that is not there looks as if it were: good enough to step over pages.
+pub(crate) const OF_PAGE: Shape = Shape {
+    bits: 10,
+    hashes: 7,
+};
+
+/// One in 14,000: a new event must not make us look for its id in old segments.
+pub(crate) const OF_IDS: Shape = Shape {
+    bits: 20,
+    hashes: 14,
+};
+
+impl Shape {
+    /// The filter over these keys; empty if there are none.
+    pub(crate) fn build(self, keys: &[u64]) -> Vec<u8> {
+        let mut filter = vec![0; (keys.len() * self.bits).div_ceil(8)];
+        for key in keys {
+            for bit in self.places(*key, filter.len()) {
+                filter[bit / 8] |= 1 << (bit % 8);
+            }
+        }
+        filter
+    }
+
+    /// Whether the key may be among those that the filter was built over.
+    pub(crate) fn may_hold(self, filter: &[u8], key: u64) -> bool {
+        !filter.is_empty()
+            && self
+                .places(key, filter.len())
+                .all(|bit| filter[bit / 8] & 1 << (bit % 8) != 0)
+    }
+
+    fn places(self, key: u64, bytes: usize) -> impl Iterator<Item = usize> {
+        let (first, step) = (key & 0xffff_ffff, key >> 32 | 1);
+        let bits = 8 * bytes as u64;
+        (0..self.hashes).map(move |n| {
+            crate::journal::to_usize(first.wrapping_add(n.wrapping_mul(step)) % bits.max(1))
+        })
+    }
+}
+
+/// The time in an id that is a UUID of version 7, in milliseconds since the epoch.
+pub(crate) fn uuid_millis(id: &str) -> Option<u64> {
+    let bytes = id.as_bytes();
+    let is_uuid = bytes.len() == 36
+        && bytes.iter().enumerate().all(|(n, byte)| match n {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            14 => *byte == b'7',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    if !is_uuid {
+        return None;
+    }
+    u64::from_str_radix(&id[..8], 16)
+        .ok()
+        .zip(u64::from_str_radix(&id[9..13], 16).ok())
+        .map(|(high, low)| high << 16 | low)
+}
+
+/// What a search asks of the filters of a log's pages: of each list, one key has to be there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Probe {
+    lists: Vec<Vec<Wanted>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    Key(u64),
+    /// An id that has its time in it.
+    Id(u64),
+}
+
+impl Probe {
+    /// What rows of the log must have to match.
+    pub(crate) fn new(slot: Slot, filter: &Filter) -> Probe {
+        let wanted = |(class, key): &(KeyClass, Vec<u8>)| {
+            let millis = match class {
+                KeyClass::Id => std::str::from_utf8(key).ok().and_then(uuid_millis),
+                _ => None,
+            };
+            match millis {
+                Some(millis) => Wanted::Id(millis),
+                None => Wanted::Key(key_hash(slot, *class, key)),
+            }
+        };
+        let lists = filter.keys();
+        Probe {
+            lists: lists
+                .iter()
+                .map(|keys| keys.iter().map(wanted).collect())
+                .collect(),
+        }
+    }
+
+    /// The rows with this id.
+    pub(crate) fn of_id(slot: Slot, id: &str) -> Probe {
+        let wanted = match uuid_millis(id) {
+            Some(millis) => Wanted::Id(millis),
+            None => {
+                let key = annals_event::fold_key(id);
+                Wanted::Key(key_hash(slot, KeyClass::Id, key.as_bytes()))
+            }
+        };
+        Probe {
+            lists: vec![vec![wanted]],
+        }
+    }
+
+    /// Whether a page may hold what is wanted, by the times in its ids and its filter, which is read only
+    /// if that is needed.
+    pub(crate) fn may_be_in(
+        &self,
+        ids: (u64, u64),
+        filter: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> bool {
+        let in_time = |millis: u64| ids.0 <= millis && millis <= ids.1;
+        let by_id = |wanted: &Wanted| match wanted {
+            Wanted::Key(_) => true,
+            Wanted::Id(millis) => in_time(*millis),
+        };
+        if !self.lists.iter().all(|list| list.iter().any(by_id)) {
+            return false;
+        }
+        let needs_filter = |wanted: &Wanted| matches!(wanted, Wanted::Key(_));
+        if !self.lists.iter().flatten().any(needs_filter) {
+            return true;
+        }
+        let Some(filter) = filter() else { return true };
+        let holds = |wanted: &Wanted| match wanted {
+            Wanted::Key(key) => OF_PAGE.may_hold(&filter, *key),
+            Wanted::Id(millis) => in_time(*millis),
+        };
+        self.lists.iter().all(|list| list.iter().any(holds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_a_filter_is_found_and_little_else_is() {
+        for (shape, most) in [(OF_PAGE, 200), (OF_IDS, 5)] {
+            let keys: Vec<u64> = (0..3_000u64)
+                .map(|n| key_hash(1, KeyClass::Actor, &n.to_le_bytes()))
+                .collect();
+            let filter = shape.build(&keys);
+            assert!(keys.iter().all(|key| shape.may_hold(&filter, *key)));
+            let wrongly = (0..10_000u64)
+                .map(|n| key_hash(2, KeyClass::Actor, &n.to_le_bytes()))
+                .filter(|key| shape.may_hold(&filter, *key))
+                .count();
+            assert!(wrongly <= most, "{wrongly} of 10,000");
+            assert!(!shape.may_hold(&[], 7));
+        }
+    }
+
+    #[test]
+    fn only_uuids_of_version_7_tell_the_time() {
+        let millis = uuid_millis("0193a3b4-c5d6-7000-8000-000000000000");
+        assert_eq!(millis, Some(0x0193_a3b4_c5d6));
+        assert_eq!(uuid_millis("0193A3B4-C5D6-7000-8000-000000000000"), millis);
+        for other in [
+            "",
+            "0193a3b4-c5d6-4000-8000-000000000000",
+            "0193a3b4-c5d6-7000-8000-00000000000",
+            "0193a3b4-c5d6-7000-8000-00000000000g",
+            "0193a3b4c5d67000800000000000000000000",
+            "0193a3b4_c5d6-7000-8000-000000000000",
+        ] {
+            assert_eq!(uuid_millis(other), None, "{other}");
+        }
+    }
+}

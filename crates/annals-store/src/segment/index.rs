@@ -1,0 +1,283 @@
+//! The index beside a segment: which pages may hold a value, and checksums of all that is read of the file.
+//!
+//! It follows from the segment and can be made again from it. Nobody believes it without its checksums.
+
+use std::sync::Arc;
+
+use super::filter::{OF_IDS, OF_PAGE, Probe};
+use super::{Flaw, ReadAt};
+use crate::Slot;
+use crate::fingerprint::fingerprint;
+use crate::journal::{Input, put_number, put_signed, to_u32, to_usize};
+
+const MAGIC: &[u8; 16] = b"annals-index/v1\n";
+const SUM_BYTES: usize = 8;
+
+/// What is known of one page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The earliest and the latest `occurred_at`.
+    pub(crate) occurred: (i64, i64),
+    /// The earliest and the latest time in its ids that are UUIDs of version 7, in milliseconds since the
+    /// epoch. The first is the larger one if there are none.
+    pub(crate) ids: (u64, u64),
+    /// Where its filter lies.
+    filter: (u64, u32),
+}
+
+/// An index that was opened.
+pub(crate) struct Index {
+    source: Arc<dyn ReadAt>,
+    pages: Vec<Page>,
+    /// Where the filter over the ids of a log lies, by slot.
+    ids: Vec<(Slot, u64, u32)>,
+    sums: Sums,
+}
+
+/// Checksums of pieces of the segment's file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    /// By rising offset.
+    pieces: Vec<(u64, u32)>,
+    /// Of everything from the end of the last page on: where that is, and its checksum.
+    tail: (u64, u32),
+}
+
+pub(crate) fn sum(bytes: &[u8]) -> u32 {
+    // Half of it is enough against rot.
+    (fingerprint(b"annals/rotsum/v1", bytes) >> 32) as u32
+}
+
+fn long_sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
+    fingerprint(b"annals/rotsum/v1", bytes).to_le_bytes()
+}
+
+impl Sums {
+    pub(crate) fn push(&mut self, offset: u64, bytes: &[u8]) {
+        self.pieces.push((offset, sum(bytes)));
+    }
+
+    pub(crate) fn set_tail(&mut self, offset: u64, bytes: &[u8]) {
+        self.tail = (offset, sum(bytes));
+    }
+
+    /// Whether the piece that begins at `offset` is as it was written. A piece without a checksum is taken
+    /// for damaged.
+    pub(crate) fn fits(&self, offset: u64, bytes: &[u8]) -> bool {
+        self.pieces
+            .binary_search_by_key(&offset, |(offset, _)| *offset)
+            .is_ok_and(|at| self.pieces[at].1 == sum(bytes))
+    }
+
+    pub(crate) fn tail(&self) -> (u64, u32) {
+        self.tail
+    }
+}
+
+/// Makes an index, page by page.
+pub(crate) struct IndexWriter {
+    segment_bytes: u64,
+    pages: Vec<Page>,
+    filters: Vec<Vec<u8>>,
+    ids: Vec<(Slot, Vec<u64>)>,
+}
+
+impl IndexWriter {
+    pub(crate) fn new(segment_bytes: u64) -> IndexWriter {
+        IndexWriter {
+            segment_bytes,
+            pages: Vec::new(),
+            filters: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Takes a page with the hashes of its keys.
+    pub(crate) fn page(&mut self, occurred: (i64, i64), ids: (u64, u64), keys: &mut Vec<u64>) {
+        keys.sort_unstable();
+        keys.dedup();
+        self.pages.push(Page {
+            occurred,
+            ids,
+            filter: (0, 0),
+        });
+        self.filters.push(OF_PAGE.build(keys));
+        keys.clear();
+    }
+
+    /// Takes an id that has no time in it, by its hash; logs come by rising slot.
+    pub(crate) fn id(&mut self, slot: Slot, hash: u64) {
+        match self.ids.last_mut() {
+            Some((last, hashes)) if *last == slot => hashes.push(hash),
+            _ => self.ids.push((slot, vec![hash])),
+        }
+    }
+
+    /// The index as bytes.
+    pub(crate) fn finish(mut self, sums: &Sums) -> Vec<u8> {
+        let ids: Vec<(Slot, Vec<u8>)> = self
+            .ids
+            .drain(..)
+            .map(|(slot, hashes)| (slot, OF_IDS.build(&hashes)))
+            .collect();
+        let mut head = Vec::new();
+        put_number(&mut head, self.segment_bytes);
+        put_number(&mut head, self.pages.len() as u64);
+        for (page, filter) in self.pages.iter().zip(&self.filters) {
+            put_signed(&mut head, page.occurred.0);
+            put_number(&mut head, page.occurred.1.abs_diff(page.occurred.0));
+            // None is written as the pair (1, 0).
+            let (from, to) = match page.ids.0 <= page.ids.1 {
+                true => page.ids,
+                false => (1, 0),
+            };
+            put_number(&mut head, from);
+            put_number(&mut head, to);
+            put_number(&mut head, filter.len() as u64);
+        }
+        put_number(&mut head, ids.len() as u64);
+        for (slot, filter) in &ids {
+            put_number(&mut head, u64::from(*slot));
+            put_number(&mut head, filter.len() as u64);
+        }
+        put_number(&mut head, sums.tail.0);
+        head.extend_from_slice(&sums.tail.1.to_le_bytes());
+        put_number(&mut head, sums.pieces.len() as u64);
+        let mut before = 0;
+        for (offset, sum) in &sums.pieces {
+            put_number(&mut head, offset - before);
+            head.extend_from_slice(&sum.to_le_bytes());
+            before = *offset;
+        }
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&to_u32(head.len()).to_le_bytes());
+        out.extend_from_slice(&head);
+        out.extend_from_slice(&long_sum(&head));
+        for filter in self
+            .filters
+            .iter()
+            .chain(ids.iter().map(|(_, filter)| filter))
+        {
+            out.extend_from_slice(filter);
+            out.extend_from_slice(&long_sum(filter));
+        }
+        out
+    }
+}
+
+impl Index {
+    /// Opens the index of a segment of so many bytes.
+    pub(crate) fn open(source: Arc<dyn ReadAt>, segment_bytes: u64) -> Result<Index, Flaw> {
+        let start = source.read_at(0, 20)?;
+        let (magic, length) = start
+            .split_at_checked(16)
+            .ok_or_else(|| Flaw::new("the index is too short"))?;
+        if magic != MAGIC {
+            return Err(Flaw::new("the index is of another version"));
+        }
+        let length = length.try_into().map_or(0, u32::from_le_bytes) as usize;
+        let bytes = source.read_at(20, length + SUM_BYTES)?;
+        let (head, known) = bytes
+            .split_at_checked(length)
+            .ok_or_else(|| Flaw::new("the index is too short"))?;
+        if long_sum(head) != known {
+            return Err(Flaw::new("the index's checksum does not match"));
+        }
+        let mut input = Input::new(head);
+        if input.number()? != segment_bytes {
+            return Err(Flaw::new("the index belongs to another segment"));
+        }
+        let mut at = (20 + length + SUM_BYTES) as u64;
+        let mut place = |length: u32| {
+            let offset = at;
+            at += u64::from(length) + SUM_BYTES as u64;
+            (offset, length)
+        };
+        let mut pages = Vec::new();
+        for _ in 0..input.count(5)? {
+            let earliest = input.signed()?;
+            let latest = earliest.saturating_add_unsigned(input.number()?);
+            let ids = (input.number()?, input.number()?);
+            pages.push(Page {
+                occurred: (earliest, latest),
+                ids,
+                filter: place(input.small()?),
+            });
+        }
+        let mut ids = Vec::new();
+        for _ in 0..input.count(2)? {
+            let slot = input.small()?;
+            let (offset, length) = place(input.small()?);
+            ids.push((slot, offset, length));
+        }
+        let mut sums = Sums {
+            pieces: Vec::new(),
+            tail: (input.number()?, u32::from_le_bytes(input.array()?)),
+        };
+        let mut offset = 0u64;
+        for _ in 0..input.count(5)? {
+            offset = offset.saturating_add(input.number()?);
+            sums.pieces
+                .push((offset, u32::from_le_bytes(input.array()?)));
+        }
+        Ok(Index {
+            source,
+            pages,
+            ids,
+            sums,
+        })
+    }
+
+    pub(crate) fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    pub(crate) fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// Whether a page may hold what is wanted.
+    pub(crate) fn may_hold(&self, page: usize, probe: &Probe) -> bool {
+        let Some(page) = self.pages.get(page) else {
+            return true;
+        };
+        let (offset, length) = page.filter;
+        probe.may_be_in(page.ids, || self.filter(offset, length))
+    }
+
+    /// Whether the log may have an event with this id, which has no time in it, by its hash.
+    pub(crate) fn may_hold_id(&self, slot: Slot, hash: u64) -> bool {
+        let Ok(at) = self.ids.binary_search_by_key(&slot, |(slot, ..)| *slot) else {
+            return false;
+        };
+        let (_, offset, length) = self.ids[at];
+        self.filter(offset, length)
+            .is_none_or(|filter| OF_IDS.may_hold(&filter, hash))
+    }
+
+    /// A filter; `None` if it cannot be read, so that everything may be in it.
+    fn filter(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+        let mut bytes = self
+            .source
+            .read_at(offset, to_usize(length) + SUM_BYTES)
+            .ok()?
+            .to_vec();
+        let known = bytes.split_off(bytes.len().checked_sub(SUM_BYTES)?);
+        (long_sum(&bytes) == *known).then_some(bytes)
+    }
+
+    /// Reads all filters and compares their checksums.
+    pub(crate) fn verify(&self) -> Result<(), Flaw> {
+        let pages = self.pages.iter().map(|page| page.filter);
+        let ids = self
+            .ids
+            .iter()
+            .map(|(_, offset, length)| (*offset, *length));
+        for (offset, length) in pages.chain(ids) {
+            if self.filter(offset, length).is_none() {
+                return Err(Flaw::new("a filter's checksum does not match"));
+            }
+        }
+        Ok(())
+    }
+}

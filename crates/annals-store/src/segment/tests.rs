@@ -1,0 +1,427 @@
+//! What is written is read back, to the byte.
+
+use std::io;
+use std::sync::Arc;
+
+use annals_event::{Draft, Event, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE, Timestamp};
+use annals_merkle::Hash;
+use annals_testkit::{Generator, Profile};
+use bytes::Bytes;
+
+use super::*;
+use crate::Slot;
+use crate::journal::to_usize;
+use crate::tree::leaves_of;
+
+impl ReadAt for Bytes {
+    fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let begin = to_usize(offset);
+        let end = begin.checked_add(length).filter(|end| *end <= self.len());
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(self.slice(begin..end))
+    }
+
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+}
+
+const ORIGIN: &str = "audit.example/test";
+
+fn seed(slot: Slot, tile: u64) -> Seed {
+    let mut seed = [7; 32];
+    seed[..4].copy_from_slice(&slot.to_le_bytes());
+    seed[4..12].copy_from_slice(&tile.to_le_bytes());
+    Seed(seed)
+}
+
+/// The leaf hashes of rows, a run of events at a time.
+fn leaves(rows: &[(Slot, Stored)]) -> Vec<Hash> {
+    let mut leaves = Vec::with_capacity(rows.len());
+    let tile = |stored: &Stored| stored.position() / TILE;
+    for run in rows.chunk_by(|(a, x), (b, y)| a == b && tile(x) == tile(y)) {
+        let slot = run[0].0;
+        let seeds = [seed(slot, tile(&run[0].1))];
+        let log = format!("{ORIGIN}/w/{slot}");
+        let is_event = |stored: &Stored| matches!(stored, Stored::Event(_));
+        for part in run.chunk_by(|(_, x), (_, y)| is_event(x) && is_event(y)) {
+            let events: Vec<Row> = part
+                .iter()
+                .filter_map(|(_, stored)| match stored {
+                    Stored::Event(row) => Some(row.clone()),
+                    Stored::Redacted(redacted) => {
+                        leaves.push(redacted.leaf);
+                        None
+                    }
+                })
+                .collect();
+            leaves.extend(leaves_of(&log, &events, &seeds));
+        }
+    }
+    leaves
+}
+
+/// A segment of these rows, which are in order.
+fn written(rows: &[(Slot, Stored)]) -> Bytes {
+    let mut writer = SegmentWriter::new(Vec::new(), ORIGIN).unwrap();
+    for ((slot, stored), leaf) in rows.iter().zip(leaves(rows)) {
+        let nodes = SeedNodes::whole(&seed(*slot, stored.position() / TILE)).encode();
+        writer.push(*slot, stored, &leaf, &nodes).unwrap();
+    }
+    Bytes::from(writer.finish().unwrap())
+}
+
+/// The segment with its index.
+fn opened(file: &Bytes) -> Segment {
+    let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let index = indexed(&plain).unwrap();
+    let index = Index::open(Arc::new(Bytes::from(index)), file.len() as u64).unwrap();
+    index.verify().unwrap();
+    Segment::open(Arc::new(file.clone()), Some(index)).unwrap()
+}
+
+fn indexed(segment: &Segment) -> Result<Vec<u8>, Flaw> {
+    let mut cursor = Cursor::new(segment, true)?;
+    while let Some(page) = cursor.next_page() {
+        page.map_err(|bad| bad.flaw)?;
+    }
+    cursor.into_index()
+}
+
+fn row(position: u64, draft: Draft) -> Stored {
+    let recorded_at = Timestamp::clamped(1_760_000_000_000_000 + 17 * position as i64);
+    Stored::Event(Row::new(position, recorded_at, "key_test", draft))
+}
+
+fn same(a: &Stored, b: &Stored) -> bool {
+    match (a, b) {
+        (Stored::Redacted(a), Stored::Redacted(b)) => a == b,
+        (Stored::Event(a), Stored::Event(b)) => {
+            a.draft == b.draft
+                && a.position == b.position
+                && a.recorded_at == b.recorded_at
+                && a.recorded_by == b.recorded_by
+        }
+        _ => false,
+    }
+}
+
+fn assert_comes_back(rows: &[(Slot, Stored)]) -> Bytes {
+    let file = written(rows);
+    let segment = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let mut cursor = Cursor::new(&segment, false).unwrap();
+    for (slot, stored) in rows {
+        let found = cursor.next().unwrap().unwrap();
+        assert_eq!(found.slot, *slot);
+        assert!(
+            same(&found.stored, stored),
+            "{stored:?}\nbecame\n{:?}",
+            found.stored
+        );
+    }
+    assert!(cursor.next().unwrap().is_none());
+    file
+}
+
+fn draft(event: Event) -> Draft {
+    let personal = ["contact".to_owned()];
+    let rules = Rules {
+        personal_types: &personal,
+        ..Rules::open()
+    };
+    Draft::new(event, &rules, Timestamp::MAX, || "made-here".to_owned()).unwrap()
+}
+
+fn generated(count: u64) -> Vec<(Slot, Draft)> {
+    let events = Generator::new(Profile::year(count));
+    let mut drafts: Vec<(Slot, Draft)> = events
+        .map(|event| {
+            let parsed = Event::from_json(event.event_json(true).as_bytes()).unwrap();
+            (1_000 + event.workspace, draft(parsed))
+        })
+        .collect();
+    drafts.sort_by_key(|(slot, _)| *slot);
+    drafts
+}
+
+/// Positions for drafts that are sorted by log.
+fn placed(drafts: Vec<(Slot, Draft)>) -> Vec<(Slot, Stored)> {
+    let (mut last, mut position) = (0, 0);
+    drafts
+        .into_iter()
+        .map(|(slot, draft)| {
+            position = if slot == last { position + 1 } else { 0 };
+            last = slot;
+            (slot, row(position, draft))
+        })
+        .collect()
+}
+
+/// Changes a draft into something that producers seldom send.
+fn twisted(mut draft: Draft, chance: &mut fastrand::Rng) -> Draft {
+    let texts = [
+        "",
+        "null",
+        "\"",
+        "\\",
+        "\n\t\u{1}\u{7f}",
+        "ÄÖÜ ß ẞ σς",
+        "𝒜\u{1F600}\u{FFFF}\u{E000}",
+        "{\"a\":1}",
+        "a,b]}",
+        "\u{2028}\u{2029}",
+        "=1+1",
+        "\\\"}",
+    ];
+    let text = |chance: &mut fastrand::Rng| {
+        let mut out = String::new();
+        annals_event::write_json_string(&mut out, texts[chance.usize(..texts.len())]);
+        out
+    };
+    let deep = "{\"a\":{\"b\":[{\"c\":[[],{},\"]}\",-0.5,1e+300,null,true]}]}}";
+    let k = chance.usize(..draft.sections.len());
+    let value = match chance.u8(..12) {
+        0 => Section::Empty,
+        1 => Section::Withheld([chance.u8(..); 32]),
+        2 => Section::Value("{}".to_owned()),
+        3 => Section::Value(format!("{{\"name\":{}}}", text(chance))),
+        4 => Section::Value(format!("{{\"id\":{},\"name\":\"x\"}}", text(chance))),
+        5 => Section::Value(format!("{{\"metadata\":{deep},\"version\":7}}")),
+        6 => Section::Value(format!(
+            "{{\"email\":{},\"role\":{}}}",
+            text(chance),
+            text(chance)
+        )),
+        7 => Section::Value(format!(
+            "{{\"location\":{},\"trace\":{}}}",
+            text(chance),
+            text(chance)
+        )),
+        8 => Section::Value(format!(
+            "{{\"failure\":{{\"stage\":{}}},\"next\":{deep}}}",
+            text(chance)
+        )),
+        9 => Section::Value("{\"failure\":{},\"unknown\":[1]}".to_owned()),
+        10 => Section::Value("{\"name\":null,\"metadata\":5}".to_owned()),
+        _ => Section::Value("not json at all \u{0}".to_owned()),
+    };
+    draft.sections[k] = value;
+    if chance.u8(..4) == 0 {
+        draft.skeleton.actor.id = chance
+            .bool()
+            .then(|| texts[chance.usize(..texts.len())].to_owned());
+        draft.skeleton.actor.role = chance.bool().then(|| "role".to_owned());
+        draft.skeleton.id = texts[chance.usize(..texts.len())].to_owned();
+        draft.skeleton.failure = chance.bool().then(|| "reason".to_owned());
+        draft.given_id = chance.bool();
+        draft.skeleton.occurred_at = Timestamp::clamped(chance.i64(..));
+    }
+    if chance.u8(..6) == 0 {
+        while draft.skeleton.targets.len() < 20 {
+            let number = draft.skeleton.targets.len();
+            draft.skeleton.targets.push(annals_event::TargetRef {
+                id: (!number.is_multiple_of(3)).then(|| format!("t{number}")),
+                kind: "thing".to_owned(),
+            });
+            draft.sections.push(match number % 4 {
+                0 => Section::Empty,
+                1 => Section::Withheld([3; 32]),
+                _ => Section::Value(format!("{{\"id\":{}}}", text(chance))),
+            });
+        }
+    } else if chance.u8(..6) == 0 {
+        draft.skeleton.targets.clear();
+        draft.sections.truncate(Section::TARGETS);
+    }
+    draft
+}
+
+/// How many events are tried; `ANNALS_SEGMENT_EVENTS` sets another number, as the torture script does.
+fn events() -> u64 {
+    std::env::var("ANNALS_SEGMENT_EVENTS").map_or(100_000, |text| text.parse().unwrap())
+}
+
+#[test]
+fn every_entry_is_rebuilt_to_the_byte() {
+    let mut chance = fastrand::Rng::with_seed(5);
+    let part = 50_000;
+    for _ in 0..events().div_ceil(part) {
+        let mut drafts = generated(part.min(events()));
+        for (_, draft) in &mut drafts {
+            if chance.u8(..5) == 0 {
+                *draft = twisted(draft.clone(), &mut chance);
+            }
+        }
+        let mut rows = placed(drafts);
+        for (_, stored) in &mut rows {
+            if let Stored::Event(row) = stored
+                && chance.u8(..50) == 0
+            {
+                *stored = Stored::Redacted(Redacted {
+                    position: row.position,
+                    recorded_at: row.recorded_at,
+                    leaf: [chance.u8(..); 32],
+                    id_hash: [chance.u8(..); 16],
+                });
+            }
+        }
+        assert_comes_back(&rows);
+    }
+}
+
+#[test]
+fn believable_events_take_little_room() {
+    let rows = placed(generated(50_000));
+    let file = assert_comes_back(&rows);
+    let segment = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let index = indexed(&segment).unwrap();
+    println!(
+        "{:.1} bytes an event, {:.1} of index",
+        file.len() as f64 / rows.len() as f64,
+        index.len() as f64 / rows.len() as f64
+    );
+    segment.print_columns();
+    assert!(file.len() < 70 * rows.len());
+}
+
+#[test]
+fn any_part_of_any_run_of_rows_is_read() {
+    let rows = placed(generated(40_000));
+    let segment = opened(&written(&rows));
+    let mut chance = fastrand::Rng::with_seed(1);
+    for _ in 0..50 {
+        let at = chance.u32(..40_000);
+        let (_, page) = segment.page_of(at);
+        let end = chance.u32(at..page.end) + 1;
+        let found = segment.read(at..end, RowParts::ALL).unwrap();
+        for (found, (_, stored)) in found.iter().zip(&rows[at as usize..]) {
+            assert!(same(found, stored));
+        }
+        assert_eq!(found.len(), (end - at) as usize);
+        let ids = segment.ids(at..end).unwrap();
+        let Stored::Event(first) = &found[0] else {
+            panic!()
+        };
+        assert_eq!(ids[0], first.draft.skeleton.id);
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_found() {
+    let rows = placed(generated(3_000));
+    let file = written(&rows);
+    let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let index = Bytes::from(indexed(&plain).unwrap());
+    let open = |file: &[u8]| {
+        let index = Index::open(Arc::new(index.clone()), file.len() as u64)?;
+        Segment::open(Arc::new(Bytes::copy_from_slice(file)), Some(index))
+    };
+    let mut chance = fastrand::Rng::with_seed(2);
+    let mut flipped = file.to_vec();
+    for _ in 0..120 {
+        let byte = chance.usize(4..file.len());
+        flipped[byte] ^= 1 << chance.u8(..8);
+        let found = open(&flipped).and_then(|segment| indexed(&segment));
+        assert!(found.is_err(), "byte {byte} of {}", file.len());
+        flipped[byte] = file[byte];
+    }
+    assert!(open(&file).and_then(|segment| indexed(&segment)).is_ok());
+    // In the index itself nothing is believed that is not as it was written.
+    for byte in (0..index.len()).step_by(97) {
+        let mut flipped = index.to_vec();
+        flipped[byte] ^= 1;
+        let found = Index::open(Arc::new(Bytes::from(flipped)), file.len() as u64)
+            .and_then(|index| index.verify());
+        assert!(found.is_err(), "byte {byte} of the index");
+    }
+}
+
+#[test]
+fn rows_out_of_order_are_refused() {
+    let drafts = generated(20);
+    let rows: Vec<Stored> = (0..3).map(|n| row(n, drafts[0].1.clone())).collect();
+    for wrong in [[(1, 0), (1, 2)], [(2, 0), (1, 1)], [(1, 1), (1, 1)]] {
+        let mut writer = SegmentWriter::new(Vec::new(), ORIGIN).unwrap();
+        let mut push = |(slot, n): (Slot, usize)| writer.push(slot, &rows[n], &[0; 32], b"");
+        assert!(push(wrong[0]).is_ok() && push(wrong[1]).is_err());
+    }
+}
+
+/// What the committed sample holds. `docs/formats/segment-v1.md` tells of it.
+fn sample() -> Vec<(Slot, Stored)> {
+    let json = |n: u64, more: &str| {
+        format!(
+            r#"{{"id":"0193a3b4-c5d6-7{n:03x}-8000-00000000{n:04x}","action":"issue.status_updated",
+            "occurred_at":"2026-11-22T12:{:02}:{:02}.000001Z",
+            "actor":{{"id":"usr_{}","type":"user","name":"Ana Ruiz","email":"ana@acme.example","role":"admin"}},
+            "targets":[{{"id":"issue_{}","type":"issue","name":"Broken checkout"}},{{"id":"prj_1","type":"project"}}],
+            "context":{{"location":"192.0.2.{}","user_agent":"curl/8","session_id":"ses_{n}"}},
+            "previous":{{"status":"Open"}},"next":{{"status":"Closed"}}{more}}}"#,
+            n / 60 % 60,
+            n % 60,
+            n % 7,
+            n % 50,
+            n % 9,
+        )
+    };
+    let read = |json: &str| draft(Event::from_json(json.as_bytes()).unwrap());
+    let mut drafts: Vec<Draft> = (0..1_030).map(|n| read(&json(n, ""))).collect();
+    drafts[1] = read(&json(
+        1,
+        r#","metadata":{"größe":1.5,"list":[1,"a\"\\\n",null]},"version":3"#,
+    ));
+    drafts[2] = read(
+        r#"{"id":"given","action":"user.login_failed","occurred_at":"2026-11-22T12:00:02Z",
+        "actor":{"id":"eve@acme.example","type":"user","role":"no plain name"},"targets":[],"context":{},
+        "failure":{"reason":"of my own","stage":"password","detail":"three times"}}"#,
+    );
+    drafts[3].sections[0] = Section::Withheld([3; 32]);
+    drafts[3].sections[4] = Section::Withheld([4; 32]);
+    // No producer can send this; a row that does not fit into the columns is kept as it is.
+    drafts[4].sections[1] = Section::Value("{\"unknown\":true}".to_owned());
+    let mut rows: Vec<(Slot, Stored)> = (40..)
+        .zip(drafts)
+        .map(|(n, draft)| (7, row(n, draft)))
+        .collect();
+    rows[5].1 = Stored::Redacted(Redacted {
+        position: 45,
+        recorded_at: Timestamp::clamped(1_760_000_000_000_000 + 17 * 45),
+        leaf: [5; 32],
+        id_hash: [6; 16],
+    });
+    rows.push((9, row(0, read(&json(0, "")))));
+    rows
+}
+
+fn formats() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats/v1")
+}
+
+/// The reader reads what an earlier version wrote. `ANNALS_SEGMENT_OUT` names a folder into which what this
+/// version writes goes, for other readers to look at.
+#[test]
+fn the_committed_sample_is_read() {
+    let rows = sample();
+    if let Some(folder) = std::env::var_os("ANNALS_SEGMENT_OUT") {
+        let folder = std::path::PathBuf::from(folder);
+        let file = written(&rows);
+        let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
+        std::fs::write(folder.join("segment.parquet"), &file).unwrap();
+        std::fs::write(folder.join("segment.index"), indexed(&plain).unwrap()).unwrap();
+    }
+    let read = |name| Bytes::from(std::fs::read(formats().join(name)).unwrap());
+    let file = read("segment.parquet");
+    let index = Index::open(Arc::new(read("segment.index")), file.len() as u64).unwrap();
+    index.verify().unwrap();
+    let segment = Segment::open(Arc::new(file), Some(index)).unwrap();
+    assert_eq!(segment.origin().unwrap(), ORIGIN);
+    let mut cursor = Cursor::new(&segment, false).unwrap();
+    for (slot, stored) in &rows {
+        let found = cursor.next().unwrap().unwrap();
+        assert!(
+            found.slot == *slot && same(&found.stored, stored),
+            "{stored:?}"
+        );
+    }
+    assert!(cursor.next().unwrap().is_none());
+}

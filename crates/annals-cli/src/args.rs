@@ -327,6 +327,26 @@ impl Format {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    /// Not packed
+    None,
+    /// For every program
+    Gzip,
+    /// Smaller and faster
+    Zstd,
+}
+
+impl Compress {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Compress::None => "none",
+            Compress::Gzip => "gzip",
+            Compress::Zstd => "zstd",
+        }
+    }
+}
+
 /// Save the log of a workspace as CSV, NDJSON or proof file.
 ///
 /// The file appears under its name when it is complete; an export that is cut short leaves none.
@@ -334,6 +354,7 @@ impl Format {
 #[command(after_help = "\
 Examples:
   annals export -w acme --format csv --output acme.csv
+  annals export -w acme --format ndjson --output acme.ndjson.zst
   annals export -w acme --format ndjson --output - --query 'outcome:failure' | wc -l
   annals export -w acme --format proof --from-position 0 --to-position 500 --output acme.proof
   annals verify acme.proof")]
@@ -361,6 +382,9 @@ pub(crate) struct Export {
     /// Begin a CSV file with a byte order mark, which Excel wants
     #[arg(long)]
     pub(crate) bom: bool,
+    /// Pack the file (not proof files) [default: what the name of the file ends with, .gz or .zst]
+    #[arg(long, value_enum)]
+    pub(crate) compress: Option<Compress>,
 }
 
 /// Record events from a file of NDJSON lines `{"organization_id": …, "event": {…}}`.

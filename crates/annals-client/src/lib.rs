@@ -8,6 +8,7 @@
 //! | `tls` (default) | `https://` addresses, with the certificates that the machine trusts |
 //! | `sqlite` (default) | [`SqliteOutbox`], on rusqlite |
 //! | `postgres` | `PostgresOutbox`, on tokio-postgres; other drivers through [`Insertion`] |
+//! | `sqlx` | the same on transactions of sqlx |
 //! | `tower` | `ContextLayer`, for axum and everything else that speaks tower |
 //!
 //! Without features the events, their builder, the rows of the outbox and the check of receipts are there, without tokio.
@@ -34,14 +35,14 @@ pub use context::{Network, NetworkError, RequestContext, client_address, request
 pub use event::{Integer, NewEvent, Ref};
 #[cfg(feature = "http")]
 pub use http::{Acknowledged, Batcher, Batching, Client, ClientBuilder, ClientError};
-#[cfg(feature = "postgres")]
-pub use outbox::PostgresOutbox;
 #[cfg(feature = "sqlite")]
 pub use outbox::SqliteOutbox;
 pub use outbox::{
     Bound, Insertion, ItemKind, OutboxError, POSTGRES_MIGRATIONS, Parked, Queued, Recorded,
     SQLITE_MIGRATIONS, WhenFull,
 };
+#[cfg(feature = "postgres")]
+pub use outbox::{PostgresConnection, PostgresOutbox};
 pub use receipt::{Kept, Receipt, ReceiptError};
 #[cfg(relay)]
 pub use relay::{Metrics, MetricsSnapshot, Relay, RelayError, RelayOptions};

@@ -11,10 +11,10 @@ mod sqlite;
 mod statement;
 
 pub use bound::{Bound, WhenFull};
-#[cfg(feature = "postgres")]
-pub use postgres::PostgresOutbox;
 #[cfg(all(relay, feature = "postgres"))]
 pub(crate) use postgres::PostgresStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConnection, PostgresOutbox};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteOutbox;
 #[cfg(all(relay, feature = "sqlite"))]

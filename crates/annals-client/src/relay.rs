@@ -2,6 +2,7 @@
 
 mod deliver;
 mod metrics;
+mod passed;
 mod plan;
 mod run;
 mod store;

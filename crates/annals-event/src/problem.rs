@@ -49,7 +49,7 @@ pub enum ProblemCode {
     Reserved,
     /// The same key stands twice in one object.
     Duplicate,
-    /// The installation is strict and does not know the action.
+    /// The installation is strict, and its catalogue does not have the action, the member or the value.
     NotInCatalogue,
     /// The schema of the action refuses the value.
     SchemaMismatch,

@@ -118,7 +118,8 @@ pub(crate) enum SectionRef<'a> {
 pub struct Rules<'a> {
     /// Known actions and their failure reasons.
     pub catalogue: &'a Catalogue,
-    /// Whether actions outside the catalogue are refused.
+    /// Whether what the catalogue does not know is refused: actions, and of those that it has, members of `previous`, `next` and `metadata`
+    /// and their values.
     pub strict: bool,
     /// Types of actors and targets whose ids are personal data and therefore stay out of the skeleton.
     pub personal_types: &'a [String],

@@ -35,12 +35,13 @@ pub(crate) fn straight<'a>(app: &App, text: &'a [u8], drafts: &mut Drafts) -> Op
 /// As [`straight`], for each of these lines.
 pub(crate) fn straight_lines<'a>(
     app: &App,
-    lines: impl Iterator<Item = &'a [u8]>,
+    lines: &[&'a [u8]],
     drafts: &mut Drafts,
 ) -> Vec<(&'a [u8], Option<Cow<'a, str>>)> {
     with_reader(app, drafts, |reader| {
         lines
-            .map(|line| {
+            .iter()
+            .map(|&line| {
                 let text = std::str::from_utf8(line).ok();
                 let text = text.filter(|text| text.len() <= limits::EVENT_BYTES);
                 (

@@ -226,7 +226,7 @@ impl World {
             target,
             json!({
                 "metadata": {"issue_count": count, "member_count": 9, "was_archived": true},
-                "previous": {"name": "Legacy shop", "archived": true, "group_name": "Shop"},
+                "previous": {"name": "Legacy shop", "archived": true, "group_id": "grp_shop"},
             }),
         );
     }

@@ -1,20 +1,25 @@
-//! The outbox in a PostgreSQL database, through tokio-postgres.
+//! The outbox in a PostgreSQL database, through tokio-postgres or sqlx.
 
+mod connection;
 #[cfg(relay)]
 mod store;
+
+pub use connection::PostgresConnection;
 
 #[cfg(relay)]
 pub(crate) use store::PostgresStore;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use annals_event::Timestamp;
 use tokio_postgres::{GenericClient, Row};
 
-use super::bound::Estimate;
+use super::bound::{Estimate, count_limit};
 use super::{Bound, Item, ItemKind, OutboxError, Parked, Queued, Recorded, WhenFull};
 use crate::POSTGRES_MIGRATIONS;
 use crate::event::NewEvent;
+use connection::Value;
 
 /// The outbox of an application that keeps its data in PostgreSQL.
 ///
@@ -30,7 +35,7 @@ pub struct PostgresOutbox {
 /// All rows of one recording in one statement.
 const INSERT: &str = "
 insert into annals_outbox (workspace, kind, event_id, recorded_at, body)
-select workspace, $2, $3, $4, $5 from unnest($1::text[]) with ordinality as w (workspace, n) order by n
+select workspace, $2, $3, $4, $5 from unnest($1) with ordinality as w (workspace, n) order by n
 returning seq";
 
 impl Default for PostgresOutbox {
@@ -66,7 +71,7 @@ impl PostgresOutbox {
     /// database refused. Roll back after any of them.
     pub async fn record(
         &self,
-        transaction: &impl GenericClient,
+        transaction: impl PostgresConnection,
         workspace: &str,
         event: impl Into<NewEvent>,
     ) -> Result<Recorded, OutboxError> {
@@ -80,7 +85,7 @@ impl PostgresOutbox {
     /// As [`PostgresOutbox::record`].
     pub async fn record_for<W: AsRef<str>>(
         &self,
-        transaction: &impl GenericClient,
+        mut transaction: impl PostgresConnection,
         workspaces: impl IntoIterator<Item = W>,
         event: impl Into<NewEvent>,
     ) -> Result<Recorded, OutboxError> {
@@ -88,25 +93,47 @@ impl PostgresOutbox {
         let Some(first) = items.first() else {
             return Ok(Recorded::Queued { id: String::new() });
         };
+        if let Some(waiting) = self.estimate.full(Instant::now()) {
+            return self.refuse(&mut transaction, &items, waiting).await;
+        }
         let queued = Recorded::Queued {
             id: first.event_id.clone(),
         };
-        let seqs = insert(transaction, &items).await?;
+        let seqs = insert(&mut transaction, &items).await?;
         let last = seqs.iter().copied().max().unwrap_or(0);
         if self.estimate.fits(last) {
             return Ok(queued);
         }
-        let waiting = count(transaction, self.bound.rows).await?;
-        if self.estimate.counted(last, waiting, self.bound.rows) {
+        let begun = Instant::now();
+        let waiting = count(&mut transaction, last, self.bound.rows).await?;
+        let counted = (begun, begun.elapsed());
+        let rows = items.len() as u64;
+        if self
+            .estimate
+            .counted(last, waiting, rows, self.bound.rows, counted)
+        {
             return Ok(queued);
         }
         // What was written goes again, so that a caller who commits after the error has not exceeded the bound.
         transaction
-            .execute("delete from annals_outbox where seq = any($1)", &[&seqs])
+            .numbers(
+                "delete from annals_outbox where seq = any($1)",
+                &[Value::Numbers(&seqs)],
+            )
             .await?;
+        self.refuse(&mut transaction, &items, waiting - rows).await
+    }
+
+    /// What a full outbox, in which `waiting` rows are, does with events.
+    async fn refuse(
+        &self,
+        transaction: &mut impl PostgresConnection,
+        items: &[Item],
+        waiting: u64,
+    ) -> Result<Recorded, OutboxError> {
         if self.bound.when_full == WhenFull::Strict {
             return Err(OutboxError::Full {
-                waiting: waiting.saturating_sub(items.len() as u64),
+                waiting,
                 bound: self.bound.rows,
             });
         }
@@ -114,12 +141,13 @@ impl PostgresOutbox {
         let mut workspaces: Vec<&str> = items.iter().map(|item| item.workspace.as_str()).collect();
         workspaces.sort_unstable();
         workspaces.dedup();
+        let at = items.first().map_or(0, |item| item.recorded_at.as_micros());
         transaction
-            .execute(
+            .numbers(
                 "insert into annals_outbox_gap as gap (workspace, dropped, first_at, last_at)
-                 select workspace, 1, $2, $2 from unnest($1::text[]) as w (workspace) order by workspace
+                 select workspace, 1, $2, $2 from unnest($1) as w (workspace) order by workspace
                  on conflict (workspace) do update set dropped = gap.dropped + 1, last_at = excluded.last_at",
-                &[&workspaces, &first.recorded_at.as_micros()],
+                &[Value::Texts(&workspaces), Value::Number(at)],
             )
             .await?;
         Ok(Recorded::Dropped)
@@ -133,11 +161,11 @@ impl PostgresOutbox {
     /// database refused.
     pub async fn ensure_organization(
         &self,
-        transaction: &impl GenericClient,
+        mut transaction: impl PostgresConnection,
         workspace: &str,
         name: &str,
     ) -> Result<(), OutboxError> {
-        insert(transaction, &[Item::organization(workspace, name)?]).await?;
+        insert(&mut transaction, &[Item::organization(workspace, name)?]).await?;
         Ok(())
     }
 
@@ -147,24 +175,16 @@ impl PostgresOutbox {
     /// Where the database refuses.
     pub async fn parked(
         &self,
-        client: &impl GenericClient,
+        mut connection: impl PostgresConnection,
         limit: u32,
     ) -> Result<Vec<Parked>, OutboxError> {
-        let rows = client
-            .query(
+        connection
+            .parked(
                 "select seq, kind, workspace, event_id, recorded_at, body, parked_at, reason
                  from annals_outbox_parked order by seq limit $1",
-                &[&i64::from(limit)],
+                i64::from(limit),
             )
-            .await?;
-        let parked = |row: &Row| {
-            Ok(Parked {
-                item: queued(row)?,
-                parked_at: Timestamp::clamped(row.try_get(6)?),
-                reason: row.try_get(7)?,
-            })
-        };
-        rows.iter().map(parked).collect()
+            .await
     }
 
     /// Sends a parked row again, before everything that waits. `false` if there is none of this number.
@@ -173,18 +193,39 @@ impl PostgresOutbox {
     /// Where the database refuses.
     pub async fn retry_parked(
         &self,
-        transaction: &impl GenericClient,
+        mut transaction: impl PostgresConnection,
         seq: i64,
     ) -> Result<bool, OutboxError> {
         let moved = transaction
-            .execute(
+            .numbers(
                 "with gone as (delete from annals_outbox_parked where seq = $1 returning *)
                  insert into annals_outbox (seq, workspace, kind, event_id, recorded_at, body)
-                 select seq, workspace, kind, event_id, recorded_at, body from gone",
-                &[&seq],
+                 select seq, workspace, kind, event_id, recorded_at, body from gone returning seq",
+                &[Value::Number(seq)],
             )
             .await?;
-        Ok(moved > 0)
+        Ok(!moved.is_empty())
+    }
+
+    /// Sends all parked rows again, before everything that waits, and gives their number: after the cause is mended, which is
+    /// often the same for all of them.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    pub async fn retry_all_parked(
+        &self,
+        mut transaction: impl PostgresConnection,
+    ) -> Result<u64, OutboxError> {
+        let moved = transaction
+            .numbers(
+                "with gone as (delete from annals_outbox_parked returning *),
+                 moved as (insert into annals_outbox (seq, workspace, kind, event_id, recorded_at, body)
+                   select seq, workspace, kind, event_id, recorded_at, body from gone returning 1)
+                 select count(*) from moved",
+                &[],
+            )
+            .await?;
+        Ok(moved.first().map_or(0, |&n| u64::try_from(n).unwrap_or(0)))
     }
 
     /// Gives up a parked row: its event will never be in the log. `false` if there is none of this number.
@@ -193,54 +234,59 @@ impl PostgresOutbox {
     /// Where the database refuses.
     pub async fn discard_parked(
         &self,
-        transaction: &impl GenericClient,
+        mut transaction: impl PostgresConnection,
         seq: i64,
     ) -> Result<bool, OutboxError> {
         let gone = transaction
-            .execute("delete from annals_outbox_parked where seq = $1", &[&seq])
+            .numbers(
+                "delete from annals_outbox_parked where seq = $1 returning seq",
+                &[Value::Number(seq)],
+            )
             .await?;
-        Ok(gone > 0)
+        Ok(!gone.is_empty())
     }
 }
 
 /// Writes rows that differ in their workspace alone, and gives their numbers.
 async fn insert(
-    client: &impl GenericClient,
+    connection: &mut impl PostgresConnection,
     items: &[Item],
-) -> Result<Vec<i64>, tokio_postgres::Error> {
+) -> Result<Vec<i64>, OutboxError> {
     let Some(first) = items.first() else {
         return Ok(Vec::new());
     };
     let workspaces: Vec<&str> = items.iter().map(|item| item.workspace.as_str()).collect();
-    let recorded_at = first.recorded_at.as_micros();
-    let kind = first.kind.as_i16();
-    let rows = client
-        .query_typed(
+    connection
+        .numbers(
             INSERT,
             &[
-                (&workspaces, tokio_postgres::types::Type::TEXT_ARRAY),
-                (&kind, tokio_postgres::types::Type::INT2),
-                (&first.event_id, tokio_postgres::types::Type::TEXT),
-                (&recorded_at, tokio_postgres::types::Type::INT8),
-                (&first.body, tokio_postgres::types::Type::TEXT),
+                Value::Texts(&workspaces),
+                Value::Kind(first.kind.as_i16()),
+                Value::Text(&first.event_id),
+                Value::Number(first.recorded_at.as_micros()),
+                Value::Text(&first.body),
             ],
         )
-        .await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+        .await
 }
 
-/// How many rows wait, counted up to some more than `bound`.
-async fn count(client: &impl GenericClient, bound: u64) -> Result<u64, tokio_postgres::Error> {
-    let limit = i64::try_from(bound)
-        .unwrap_or(i64::MAX)
-        .saturating_add(100_000);
-    let row = client
-        .query_one(
-            "select count(*) from (select 1 from annals_outbox limit $1) as waiting",
-            &[&limit],
-        )
-        .await?;
-    Ok(u64::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0))
+/// How many rows wait, `last` being the newest: not more than there are numbers from the oldest on. Only if these are too many the
+/// rows are counted, up to some more than `bound`.
+async fn count(
+    connection: &mut impl PostgresConnection,
+    last: i64,
+    bound: u64,
+) -> Result<u64, OutboxError> {
+    let number = |rows: Vec<i64>| rows.first().copied().unwrap_or(0);
+    let oldest = "select coalesce(min(seq), 0) from annals_outbox";
+    let span = last.abs_diff(number(connection.numbers(oldest, &[]).await?)) + 1;
+    if span <= bound {
+        return Ok(span);
+    }
+    let count = "select count(*) from (select 1 from annals_outbox limit $1) as waiting";
+    let limit = Value::Number(count_limit(bound));
+    let counted = number(connection.numbers(count, &[limit]).await?);
+    Ok(u64::try_from(counted).unwrap_or(0))
 }
 
 /// A row whose first columns are those of [`Queued`].

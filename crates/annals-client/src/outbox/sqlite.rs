@@ -7,11 +7,12 @@ mod store;
 pub(crate) use store::SqliteStore;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use annals_event::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
-use super::bound::Estimate;
+use super::bound::{Estimate, count_limit};
 use super::{Bound, Insertion, Item, ItemKind, OutboxError, Parked, Queued, Recorded, WhenFull};
 use crate::SQLITE_MIGRATIONS;
 use crate::event::NewEvent;
@@ -78,22 +79,32 @@ impl SqliteOutbox {
         event: impl Into<NewEvent>,
     ) -> Result<Recorded, OutboxError> {
         let items = Item::events(workspaces, event.into())?;
+        let Some(first) = items.first() else {
+            return Ok(Recorded::Queued { id: String::new() });
+        };
+        if let Some(waiting) = self.estimate.full(Instant::now()) {
+            return self.refuse(transaction, &items, waiting);
+        }
+        let queued = Recorded::Queued {
+            id: first.event_id.clone(),
+        };
         let mut seqs = Vec::with_capacity(items.len());
         for item in &items {
             seqs.push(insert(transaction, item)?);
         }
         let last = seqs.last().copied().unwrap_or(0);
-        let id = || {
-            items
-                .first()
-                .map_or_else(String::new, |item| item.event_id.clone())
-        };
-        if items.is_empty() || self.estimate.fits(last) {
-            return Ok(Recorded::Queued { id: id() });
+        if self.estimate.fits(last) {
+            return Ok(queued);
         }
-        let waiting = count(transaction, self.bound.rows)?;
-        if self.estimate.counted(last, waiting, self.bound.rows) {
-            return Ok(Recorded::Queued { id: id() });
+        let begun = Instant::now();
+        let waiting = count(transaction, last, self.bound.rows)?;
+        let counted = (begun, begun.elapsed());
+        let rows = items.len() as u64;
+        if self
+            .estimate
+            .counted(last, waiting, rows, self.bound.rows, counted)
+        {
+            return Ok(queued);
         }
         // What was written goes again, so that a caller who commits after the error has not exceeded the bound.
         for seq in seqs {
@@ -101,13 +112,23 @@ impl SqliteOutbox {
                 .prepare_cached("delete from annals_outbox where seq = ?1")?
                 .execute([seq])?;
         }
+        self.refuse(transaction, &items, waiting - rows)
+    }
+
+    /// What a full outbox, in which `waiting` rows are, does with events.
+    fn refuse(
+        &self,
+        transaction: &Connection,
+        items: &[Item],
+        waiting: u64,
+    ) -> Result<Recorded, OutboxError> {
         if self.bound.when_full == WhenFull::Strict {
             return Err(OutboxError::Full {
-                waiting: waiting.saturating_sub(items.len() as u64),
+                waiting,
                 bound: self.bound.rows,
             });
         }
-        for item in &items {
+        for item in items {
             transaction
                 .prepare_cached(
                     "insert into annals_outbox_gap (workspace, dropped, first_at, last_at) values (?1, 1, ?2, ?2)
@@ -167,6 +188,21 @@ impl SqliteOutbox {
         Ok(moved > 0)
     }
 
+    /// Sends all parked rows again, before everything that waits, and gives their number: after the cause is mended, which is
+    /// often the same for all of them.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    pub fn retry_all_parked(&self, transaction: &Connection) -> Result<u64, OutboxError> {
+        let moved = transaction.execute(
+            "insert into annals_outbox (seq, workspace, kind, event_id, recorded_at, body)
+             select seq, workspace, kind, event_id, recorded_at, body from annals_outbox_parked",
+            [],
+        )?;
+        transaction.execute("delete from annals_outbox_parked", [])?;
+        Ok(moved as u64)
+    }
+
     /// Gives up a parked row: its event will never be in the log. `false` if there is none of this number.
     ///
     /// # Errors
@@ -189,16 +225,20 @@ fn insert(connection: &Connection, item: &Item) -> rusqlite::Result<i64> {
         ])
 }
 
-/// How many rows wait, counted up to one more than `bound` and a fan-out's worth.
-fn count(connection: &Connection, bound: u64) -> rusqlite::Result<u64> {
-    let limit = i64::try_from(bound)
-        .unwrap_or(i64::MAX)
-        .saturating_add(100_000);
-    let counted = connection
+/// How many rows wait, `last` being the newest: not more than there are numbers from the oldest on. Only if these are too many the
+/// rows are counted, up to some more than `bound`.
+fn count(connection: &Connection, last: i64, bound: u64) -> rusqlite::Result<u64> {
+    let oldest: i64 = connection
+        .prepare_cached("select coalesce(min(seq), 0) from annals_outbox")?
+        .query_row([], |row| row.get(0))?;
+    let span = last.abs_diff(oldest) + 1;
+    if span <= bound {
+        return Ok(span);
+    }
+    let counted: i64 = connection
         .prepare_cached("select count(*) from (select 1 from annals_outbox limit ?1)")?
-        .query_row([limit], |row| row.get::<_, i64>(0))
-        .optional()?;
-    Ok(counted.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+        .query_row([count_limit(bound)], |row| row.get(0))?;
+    Ok(u64::try_from(counted).unwrap_or(0))
 }
 
 /// A row whose first columns are those of [`Queued`].

@@ -56,7 +56,7 @@ impl Default for Figures {
 pub struct MetricsSnapshot {
     /// Whether this process leads; the others stand by.
     pub leading: bool,
-    /// Rows that wait. Counted every few seconds while they are many.
+    /// Rows that wait. Counted for a twentieth of the time at most, so seldom while they are many.
     pub backlog: u64,
     /// Age of the oldest row that waits, in seconds; 0 if none does. The figure to alarm on.
     pub oldest_seconds: f64,

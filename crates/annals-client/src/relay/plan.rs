@@ -147,7 +147,7 @@ pub(crate) struct Planner {
     window: Vec<VecDeque<Queued>>,
     held: HashMap<String, Hold>,
     pause: Option<Hold>,
-    /// Events of the next request; fewer than the limit while requests are refused whole.
+    /// Events of the next request; fewer than the limit while requests are refused whole or not answered in time.
     batch: usize,
     settled: Settlement,
 }
@@ -243,7 +243,11 @@ impl Planner {
         let verdicts = match answer {
             Answer::Each(verdicts) if verdicts.len() == rows.len() => verdicts,
             Answer::Each(_) | Answer::Denied => return self.pause(None, now, chance),
-            Answer::Later(asked) => return self.pause(asked, now, chance),
+            Answer::Later(asked) => {
+                // It may have been too much for the time that a request has; the same again would be so for ever.
+                self.batch = (rows.len() / 2).max(1);
+                return self.pause(asked, now, chance);
+            }
             // One of them is at fault; smaller requests find it.
             Answer::Refused(_) if rows.len() > 1 => {
                 self.batch = rows.len() / 2;
@@ -259,7 +263,8 @@ impl Planner {
         if self.paused(now).is_none() {
             self.pause = None;
         }
-        self.batch = (self.batch * 2).min(self.limits.events);
+        // Slowly, so that most requests stay below a size that was too much.
+        self.batch = (self.batch + self.batch / 4 + 1).min(self.limits.events);
         for (row, verdict) in rows.into_iter().zip(verdicts) {
             self.settle(&row, verdict, now, chance);
         }

@@ -313,3 +313,32 @@ fn a_workspace_that_does_not_record_is_dropped_and_counted() {
         ([4, 6].as_slice(), 2)
     );
 }
+
+#[test]
+fn what_is_not_answered_in_time_is_sent_in_smaller_requests() {
+    let mut planner = Planner::new(Limits::default(), Backoff::default());
+    let mut at = Timestamp::clamped(0);
+    let rows: Vec<Queued> = (1..=100).map(|n| row(n, ItemKind::Event, 1, 9)).collect();
+    let mut sizes = Vec::new();
+    // The server manages ten of them in the time that a request has.
+    while planner.settled.delivered.len() < 100 {
+        at = Timestamp::clamped(at.as_micros() + 3_600_000_000);
+        let delivered = planner.settled.delivered.len();
+        planner.take(rows[delivered..].to_vec());
+        while let Some(step) = planner.next(at, 0) {
+            let Step::Events(sent) = &step else {
+                unreachable!()
+            };
+            let sent = sent.len();
+            sizes.push(sent);
+            let answer = if sent > 10 {
+                Answer::Later(None)
+            } else {
+                Answer::Each(vec![Verdict::Recorded; sent])
+            };
+            planner.answered(step, answer, at, 0.0);
+        }
+        assert!(sizes.len() < 100, "{sizes:?}");
+    }
+    assert_eq!(sizes[..9], [100, 50, 25, 12, 6, 8, 11, 5, 7]);
+}

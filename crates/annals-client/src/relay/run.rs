@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use annals_event::{Actor, Timestamp};
 
 use super::deliver::{Known, judge, said, send};
+use super::passed::Passed;
 use super::plan::{Limits, Planner, Settlement, Step};
 use super::store::{Store, StoreError};
 use super::{Metrics, Waiting};
@@ -78,7 +79,8 @@ pub struct Relay {
     known: Known,
     begun: Instant,
     led_at: Option<Instant>,
-    counted_at: Option<Instant>,
+    count_at: Option<Instant>,
+    passed: Option<Passed>,
     gaps_at: Option<Instant>,
 }
 
@@ -88,8 +90,8 @@ const WINDOW_REQUESTS: usize = 8;
 const REQUESTS_MAX: usize = 64;
 /// How long what was delivered may wait to be settled while there is more to deliver.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
-/// How often rows are counted while they are delivered.
-const COUNT_EVERY: Duration = Duration::from_secs(5);
+/// How many times as long as it took to count the rows they are not counted again.
+const COUNT_PAUSES: u32 = 20;
 /// How often gaps are looked for, and how long nothing may have been dropped before one is told.
 const GAPS_EVERY: Duration = Duration::from_secs(1);
 const GAP_QUIET_MICROS: i64 = 1_000_000;
@@ -183,7 +185,8 @@ impl Relay {
             known: Known::new(),
             begun: Instant::now(),
             led_at: None,
-            counted_at: None,
+            count_at: None,
+            passed: None,
             gaps_at: None,
         })
     }
@@ -247,7 +250,7 @@ impl Relay {
 
     async fn turn(&mut self) -> Result<Turn, StoreError> {
         if !self.lead().await? {
-            self.metrics.waiting(self.store.waiting().await?);
+            self.count().await?;
             return Ok(Turn::Idle(self.options.poll.max(self.options.lease / 5)));
         }
         self.tell_gaps().await?;
@@ -257,9 +260,11 @@ impl Relay {
         }
         let window = self.options.batch.max(1) * WINDOW_REQUESTS;
         let held = self.planner.held(elapsed(self.begun));
-        let rows = self.store.fetch(held, window).await?;
+        let from = Passed::from(self.passed.as_ref(), &held, Instant::now());
+        let (rows, below) = self.store.fetch(held.clone(), from, window).await?;
+        self.passed = Passed::to(self.passed.take(), from, below, held, Instant::now());
         if rows.is_empty() {
-            self.metrics.waiting(self.store.waiting().await?);
+            self.count().await?;
             return Ok(Turn::Idle(self.options.poll));
         }
         self.count().await?;
@@ -348,10 +353,11 @@ impl Relay {
     }
 
     async fn count(&mut self) -> Result<(), StoreError> {
-        if self.counted_at.is_none_or(|at| at.elapsed() >= COUNT_EVERY) {
+        if self.count_at.is_none_or(|at| at <= Instant::now()) {
+            let begun = Instant::now();
             let waiting: Waiting = self.store.waiting().await?;
             self.metrics.waiting(waiting);
-            self.counted_at = Some(Instant::now());
+            self.count_at = Some(Instant::now() + COUNT_PAUSES * begun.elapsed());
         }
         Ok(())
     }

@@ -71,9 +71,10 @@ impl Store {
         /// Gives the lead away.
         fn resign(&mut self, holder: String) -> ()
             = |store| store.resign(&holder), |store| store.resign(&holder);
-        /// The oldest rows of workspaces that are not held, in order.
-        fn fetch(&mut self, held: Vec<String>, limit: usize) -> Vec<Queued>
-            = |store| store.fetch(&held, limit), |store| store.fetch(&held, limit);
+        /// The oldest rows of workspaces that are not held, in order: organizations, then events from a number on. With
+        /// them the number below which there are no other events.
+        fn fetch(&mut self, held: Vec<String>, from: i64, limit: usize) -> (Vec<Queued>, i64)
+            = |store| store.fetch(&held, from, limit), |store| store.fetch(&held, from, limit);
         /// Takes rows out and puts rows aside, at once.
         fn settle(&mut self, now: Timestamp, settlement: Settlement) -> ()
             = |store| store.settle(now, &settlement), |store| store.settle(now, &settlement);

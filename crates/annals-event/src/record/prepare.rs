@@ -4,7 +4,7 @@ use super::split::{Sections, split, target_heads};
 use super::{
     Draft, Rules, UNSPECIFIED, has_own_prefix, is_event_id, is_name, is_too_far_ahead, size,
 };
-use crate::catalogue::Outcome;
+use crate::catalogue::{Member, Outcome};
 use crate::event::{Actor, Event, EventRef, Target, too_deep, too_large};
 use crate::json::{Json, Object};
 use crate::limits;
@@ -140,6 +140,33 @@ impl Check {
         }
         self.free(at("previous"), event.previous.as_ref());
         self.free(at("next"), event.next.as_ref());
+        if rules.strict
+            && let Some(entry) = rules.catalogue.get(&event.action)
+        {
+            let changed: Vec<Member> = entry.changed().collect();
+            self.known(at("previous"), event.previous.as_ref(), &changed);
+            self.known(at("next"), event.next.as_ref(), &changed);
+            let metadata: Vec<Member> = entry.metadata().collect();
+            self.known(at("metadata"), event.metadata.as_ref(), &metadata);
+        }
+    }
+
+    /// Members that the catalogue knows, with values that it knows.
+    fn known(&mut self, at: At<'_>, given: Option<&Object>, members: &[Member]) {
+        for (key, value) in given.into_iter().flat_map(Object::iter) {
+            let at = At::Member(&at, key);
+            match members.iter().find(|member| member.name == key) {
+                Some(member) if member.takes(value) => {}
+                Some(member) => {
+                    let rule = format!("must be {}", member.expected());
+                    self.note(at, ProblemCode::NotInCatalogue, &rule);
+                }
+                None => {
+                    let rule = "is not a member that the catalogue has for this action";
+                    self.note(at, ProblemCode::NotInCatalogue, rule);
+                }
+            }
+        }
     }
 
     fn action(&mut self, at: At<'_>, action: &str, rules: &Rules<'_>) {

@@ -394,6 +394,25 @@ async fn a_strict_installation_takes_known_actions_only() {
         assert_eq!((&made["version"], &made["open"]), (&json!(1), &json!(true)));
     }
     send(foreign).await.is(200);
+    // Of an action of the catalogue, members and values that the catalogue has.
+    let mut moved = event("issue.status_updated");
+    moved["previous"] = json!({ "status": null });
+    moved["metadata"] = json!({ "origin": "automation", "bulk": true });
+    send(moved.clone()).await.is(200);
+    moved["next"] = json!({ "status": 5 });
+    moved["metadata"] = json!({ "origin": "elsewhere", "bulk": "yes", "mood": "good" });
+    let refused = send(moved).await.is(400).json();
+    let told: Vec<_> = refused["errors"].as_array().unwrap().iter().collect();
+    assert!(told.iter().all(|e| e["code"] == "not_in_catalogue"));
+    assert_eq!(
+        told.iter().map(|e| &e["message"]).collect::<Vec<_>>(),
+        [
+            "next.status must be a text",
+            "metadata.bulk must be true or false",
+            "metadata.mood is not a member that the catalogue has for this action",
+            "metadata.origin must be one of user, integration_sync, automation",
+        ]
+    );
     // An id that is personal by its type is not in what is hashed, and read back all the same.
     let log = server.store.log(ACME).unwrap();
     assert!(!log.entry(1).unwrap().unwrap().contains("somebody"));

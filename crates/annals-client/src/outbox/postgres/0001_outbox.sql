@@ -8,6 +8,8 @@ create table if not exists annals_outbox (
   recorded_at bigint not null,    -- microseconds since 1970
   body text not null              -- JSON
 );
+-- Organizations go first, however many events wait before them.
+create index if not exists annals_outbox_organization on annals_outbox (seq) where kind = 0;
 
 -- What Annals refused, until somebody retries or discards it.
 create table if not exists annals_outbox_parked (

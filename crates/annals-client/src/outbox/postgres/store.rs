@@ -6,8 +6,11 @@ use annals_event::Timestamp;
 use tokio_postgres::{Client, Error};
 
 use super::{insert, queued};
-use crate::outbox::{Gap, Item, Queued};
+use crate::outbox::{Gap, Item, OutboxError, Queued};
 use crate::relay::{Settlement, Waiting};
+
+/// Bytes of rows that are in memory at once: several requests, whatever the size of their events.
+const WINDOW_BYTES: i64 = 32 << 20;
 
 /// The relay's own connection to the database of the application.
 pub(crate) struct PostgresStore {
@@ -45,22 +48,38 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// The oldest rows of workspaces that are not held, in order.
+    /// The oldest rows of workspaces that are not held, in order, and not many more than [`WINDOW_BYTES`]: organizations, then events from
+    /// a number on. With them the number below which there are no other events.
     pub(crate) async fn fetch(
         &mut self,
         held: &[String],
+        from: i64,
         limit: usize,
-    ) -> Result<Vec<Queued>, Error> {
+    ) -> Result<(Vec<Queued>, i64), Error> {
+        let end = "select coalesce(max(seq), 0) + 1 from annals_outbox";
+        let end: i64 = self.client.query_one(end, &[]).await?.try_get(0)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
+        let organizations = self
             .client
             .query(
                 "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox
-                 where workspace <> all($1) order by seq limit $2",
+                 where kind = 0 and workspace <> all($1) order by seq limit $2",
                 &[&held, &limit],
             )
             .await?;
-        rows.iter().map(queued).collect()
+        let events = self
+            .client
+            .query(
+                "select seq, kind, workspace, event_id, recorded_at, body from (
+                   select *, sum(octet_length(body)) over (order by seq rows unbounded preceding) - octet_length(body) as before
+                   from (select * from annals_outbox where kind = 1 and seq >= $2 and workspace <> all($1) order by seq limit $3) as oldest
+                 ) as summed where before < $4 order by seq",
+                &[&held, &from, &limit, &WINDOW_BYTES],
+            )
+            .await?;
+        let below = events.first().map_or(Ok(end), |row| row.try_get(0))?;
+        let rows: Result<_, _> = organizations.iter().chain(&events).map(queued).collect();
+        Ok((rows?, below))
     }
 
     /// Takes delivered rows out and puts refused ones aside, at once. COMMIT POINT of a delivery: until then it will be repeated.
@@ -129,7 +148,7 @@ impl PostgresStore {
     }
 
     /// Writes the event that tells of a gap, and takes exactly that gap away.
-    pub(crate) async fn tell_gap(&mut self, gap: &Gap, event: &Item) -> Result<(), Error> {
+    pub(crate) async fn tell_gap(&mut self, gap: &Gap, event: &Item) -> Result<(), OutboxError> {
         let transaction = self.client.transaction().await?;
         // If another event was dropped meanwhile, the gap has grown and is told whole the next time.
         let gone = transaction
@@ -139,9 +158,9 @@ impl PostgresStore {
             )
             .await?;
         if gone > 0 {
-            insert(&transaction, std::slice::from_ref(event)).await?;
+            insert(&mut &transaction, std::slice::from_ref(event)).await?;
         }
-        transaction.commit().await
+        Ok(transaction.commit().await?)
     }
 
     /// What waits.

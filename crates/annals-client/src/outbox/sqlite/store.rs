@@ -58,21 +58,33 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// The oldest rows of workspaces that are not held, in order, and not many more than [`WINDOW_BYTES`].
-    pub(crate) fn fetch(&mut self, held: &[String], limit: usize) -> rusqlite::Result<Vec<Queued>> {
+    /// The oldest rows of workspaces that are not held, in order, and not many more than [`WINDOW_BYTES`]: organizations, then events from
+    /// a number on. With them the number below which there are no other events.
+    pub(crate) fn fetch(
+        &mut self,
+        held: &[String],
+        from: i64,
+        limit: usize,
+    ) -> rusqlite::Result<(Vec<Queued>, i64)> {
+        let end: i64 = self
+            .connection
+            .prepare_cached("select coalesce(max(seq), 0) + 1 from annals_outbox")?
+            .query_row([], |row| row.get(0))?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        if held.is_empty() {
-            let mut statement = self.connection.prepare_cached(
-                "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox order by seq limit ?1",
-            )?;
-            return window(statement.query([limit])?);
-        }
         let held = serde_json::to_string(held).unwrap_or_else(|_| "[]".to_owned());
-        let mut statement = self.connection.prepare_cached(
+        let mut organizations = self.connection.prepare_cached(
             "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox
-             where workspace not in (select value from json_each(?2)) order by seq limit ?1",
+             where kind = 0 and workspace not in (select value from json_each(?1)) order by seq limit ?2",
         )?;
-        window(statement.query(params![limit, held])?)
+        let mut rows = window(organizations.query(params![held, limit])?)?;
+        let mut events = self.connection.prepare_cached(
+            "select seq, kind, workspace, event_id, recorded_at, body from annals_outbox
+             where kind = 1 and seq >= ?3 and workspace not in (select value from json_each(?1)) order by seq limit ?2",
+        )?;
+        let events = window(events.query(params![held, limit, from])?)?;
+        let below = events.first().map_or(end, |row| row.seq);
+        rows.extend(events);
+        Ok((rows, below))
     }
 
     /// Takes delivered rows out and puts refused ones aside, at once. COMMIT POINT of a delivery: until then it will be repeated.
@@ -204,8 +216,12 @@ mod tests {
                 .unwrap();
         }
         let mut store = SqliteStore { connection };
-        assert_eq!(store.fetch(&[], 8_000).unwrap().len(), 4);
-        assert_eq!(store.fetch(&["other".to_owned()], 3).unwrap().len(), 3);
-        assert!(store.fetch(&["acme".to_owned()], 3).unwrap().is_empty());
+        assert_eq!(store.fetch(&[], 0, 8_000).unwrap().0.len(), 4);
+        assert_eq!(store.fetch(&["other".to_owned()], 0, 3).unwrap().0.len(), 3);
+        assert_eq!(
+            store.fetch(&["acme".to_owned()], 0, 3).unwrap(),
+            (Vec::new(), 10)
+        );
+        assert_eq!(store.fetch(&[], 8, 8_000).unwrap().0.len(), 2);
     }
 }

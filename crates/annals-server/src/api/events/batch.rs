@@ -278,11 +278,8 @@ async fn one_workspace(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorte
 }
 
 async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sorted, ApiError> {
-    let lines = || {
-        body.split(|b| *b == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
-    };
-    let count = lines().take(limits::BATCH_EVENTS + 1).count();
+    let lines: Vec<&[u8]> = lines(body).take(limits::BATCH_EVENTS + 1).collect();
+    let count = lines.len();
     match count {
         0 => {
             return Err(ApiError::bad(
@@ -299,7 +296,7 @@ async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sor
     };
     let mut groups: HashMap<Cow<'_, str>, Result<usize, ApiError>> = HashMap::new();
     let mut straight = 0..;
-    for (line, organization_id) in ingest::straight_lines(app, lines(), &mut sorted.drafts) {
+    for (line, organization_id) in ingest::straight_lines(app, &lines, &mut sorted.drafts) {
         // What was not read yet is read the thorough way.
         let (organization_id, event) = match organization_id {
             Some(id) => (id, None),
@@ -330,6 +327,14 @@ async fn many_workspaces(app: &App, caller: &Writer, body: &Bytes) -> Result<Sor
         }
     }
     Ok(sorted.closed())
+}
+
+/// The lines of a text that are not blank.
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    let mut start = 0;
+    ends.map(move |end| &body[std::mem::replace(&mut start, end + 1)..end])
+        .filter(|line| !line.trim_ascii().is_empty())
 }
 
 /// Puts what became of a group's events where they stood in the request.

@@ -91,7 +91,7 @@ pub(crate) enum Command {
     Query(Query),
     /// Save the log of a workspace as CSV, NDJSON or proof file
     Export(Export),
-    /// Record events from a file
+    /// Record events from files: NDJSON, AWS CloudTrail
     Import(Import),
     /// Check a proof file, offline
     Verify(Verify),
@@ -327,6 +327,26 @@ impl Format {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    /// Not packed
+    None,
+    /// For every program
+    Gzip,
+    /// Smaller and faster
+    Zstd,
+}
+
+impl Compress {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Compress::None => "none",
+            Compress::Gzip => "gzip",
+            Compress::Zstd => "zstd",
+        }
+    }
+}
+
 /// Save the log of a workspace as CSV, NDJSON or proof file.
 ///
 /// The file appears under its name when it is complete; an export that is cut short leaves none.
@@ -334,6 +354,7 @@ impl Format {
 #[command(after_help = "\
 Examples:
   annals export -w acme --format csv --output acme.csv
+  annals export -w acme --format ndjson --output acme.ndjson.zst
   annals export -w acme --format ndjson --output - --query 'outcome:failure' | wc -l
   annals export -w acme --format proof --from-position 0 --to-position 500 --output acme.proof
   annals verify acme.proof")]
@@ -361,28 +382,53 @@ pub(crate) struct Export {
     /// Begin a CSV file with a byte order mark, which Excel wants
     #[arg(long)]
     pub(crate) bom: bool,
+    /// Pack the file (not proof files) [default: what the name of the file ends with, .gz or .zst]
+    #[arg(long, value_enum)]
+    pub(crate) compress: Option<Compress>,
 }
 
-/// Record events from a file of NDJSON lines `{"organization_id": …, "event": {…}}`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// Told from what each file begins with
+    Auto,
+    /// Lines `{"organization_id": …, "event": {…}}`, or bare events with --workspace
+    Ndjson,
+    /// Record files of AWS CloudTrail: `{"Records": […]}`, or a record in each line
+    Cloudtrail,
+}
+
+/// Record events from files: NDJSON lines `{"organization_id": …, "event": {…}}`, or AWS CloudTrail.
 ///
-/// What `annals export --format ndjson` writes can be imported again; events keep their ids, so that
-/// importing twice records nothing twice. Old times are fine. Unknown workspaces are created. Events
-/// about the log itself (`audit_log.…`) belong to the log that they were in: they are skipped and counted.
+/// What `annals export --format ndjson` writes can be imported again. Files may be packed with gzip or zstd.
+/// Importing twice records nothing twice, so an import that stopped is begun again: events keep their ids, and one
+/// without an id gets one made of its line. Old times are fine. Unknown workspaces are created. Events about the
+/// log itself (`audit_log.…`) belong to the log that they were in: they are skipped and counted.
+///
+/// A record of CloudTrail becomes an event such as `aws.ec2.RunInstances` and loses nothing
+/// (docs/cloudtrail.md). Without --workspace each AWS account is one: `aws-123456789012`.
 #[derive(Group)]
 #[command(after_help = "\
 Examples:
   annals import acme.ndjson
-  annals import --workspace acme events.ndjson       lines are bare events
-  zcat old.ndjson.gz | annals import - --rejects bad.ndjson")]
+  annals import --workspace acme events.ndjson.gz    lines are bare events
+  annals import AWSLogs/123456789012/CloudTrail      a directory of record files
+  producer | annals import - --rejects bad.ndjson")]
 pub(crate) struct Import {
-    /// The file; `-` for standard input
-    pub(crate) file: PathBuf,
-    /// Lines are bare events of this workspace
+    /// Files, or directories with files; `-` for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What is in the files
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) format: ImportFormat,
+    /// Lines are bare events of this workspace; records of CloudTrail go there
     #[arg(long, short, value_name = "ID")]
     pub(crate) workspace: Option<String>,
-    /// Where lines go that cannot be recorded, with the reason [default: FILE.rejected.ndjson]
+    /// Where goes what cannot be recorded, with the reason [default: PATH.rejected.ndjson]
     #[arg(long, value_name = "FILE")]
     pub(crate) rejects: Option<PathBuf>,
+    /// Requests in flight; the events of one workspace go one request after another, in their order
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub(crate) connections: u8,
 }
 
 /// Check a proof file, offline: no server, no connection, no trust in whoever made it.

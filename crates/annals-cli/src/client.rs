@@ -29,6 +29,8 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(10)))
+            // Each of the senders of an import keeps its own.
+            .max_idle_connections_per_host(16)
             .user_agent(concat!("annals/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();

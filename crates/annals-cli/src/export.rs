@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use crate::args::{Export, Format, Order};
+use crate::args::{Compress, Export, Format, Order};
 use crate::client::with_query;
 use crate::output::Output;
 use crate::place::Place;
@@ -51,6 +51,12 @@ fn path(args: &Export) -> Result<String> {
     let workspace = Some(args.selection.workspace.as_str());
     let positions = [args.from_position, args.to_position].map(|p| p.map(|n| n.to_string()));
     if args.format == Format::Proof {
+        if args
+            .compress
+            .is_some_and(|compress| compress != Compress::None)
+        {
+            bail!("a proof file is not packed, so that everybody can read it; pack it afterwards");
+        }
         if args.query.is_some() || args.selection.from.is_some() || args.selection.to.is_some() {
             bail!(
                 "a proof file is a range of positions (--from-position, --to-position): that nothing is left out can be proved of a range, not of a search"
@@ -83,11 +89,25 @@ fn path(args: &Export) -> Result<String> {
             ("q", query.as_deref()),
             ("order", Some(order.as_str())),
             (
+                "compress",
+                Some(compress(args).as_str()).filter(|word| *word != "none"),
+            ),
+            (
                 "bom",
                 Some("1").filter(|_| args.bom && args.format == Format::Csv),
             ),
         ],
     ))
+}
+
+/// What was asked for, else what the name promises.
+fn compress(args: &Export) -> Compress {
+    args.compress
+        .unwrap_or_else(|| match args.output.extension().and_then(|e| e.to_str()) {
+            Some("gz") => Compress::Gzip,
+            Some("zst" | "zstd") => Compress::Zstd,
+            _ => Compress::None,
+        })
 }
 
 /// Writes a file beside `target`, syncs it and gives it its name; what is cut short leaves nothing.

@@ -1,248 +1,219 @@
-//! `annals import`: events from a file, in batches.
+//! `annals import`: events from files, many at a time.
 //!
-//! Importing twice is harmless: events keep their ids, and each batch is retried under one
-//! idempotency key, so that events without an id are not doubled by a lost answer.
+//! Importing twice is harmless, so an import that was cut short is begun again: every event has an id, its
+//! own or one made of its line, and the server records an id once. What is read goes to one of a few
+//! lanes by its workspace; a lane has one request in flight, so that the events of a workspace are
+//! recorded in the order in which they were read.
 
 mod batch;
+mod cloudtrail;
+mod event;
+mod lane;
 mod lines;
+mod rejects;
+mod source;
+mod tally;
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::args::Import;
-use crate::client::{Client, encoded};
-use crate::exit::{self, Refused};
+use crate::args::{Import, ImportFormat};
+use crate::client::Client;
+use crate::exit;
 use crate::output::Output;
 use crate::place::Place;
-use crate::progress::Progress;
 
-use batch::{Batch, Outcome};
-use lines::{Line, Lines};
+use batch::Batch;
+use event::{Event, Item};
+use lane::Lane;
+use source::{Found, Source};
+use tally::Tally;
 
-/// Records the events of the file and says what became of them.
+/// Records the events of the files and says what became of them.
 pub(crate) fn run(args: &Import, place: &Place, output: &Output) -> Result<ExitCode> {
     let client = place.client()?;
-    let (reader, length) = open(args)?;
-    let mut import = Running {
-        client,
-        known: HashSet::new(),
-        rejects: Rejects::new(args),
-        done: Counts::default(),
-        batches: 0,
-    };
-    let mut progress = Progress::new("Read", length);
-    let mut lines = Lines::new(reader, args.workspace.clone());
-    let mut batch = Batch::default();
-    while let Some(line) = lines
-        .next()
-        .with_context(|| format!("cannot read {}", args.file.display()))?
-    {
-        match line {
-            Line::Event(event) => {
-                if !batch.has_room_for(&event) {
-                    import.send(std::mem::take(&mut batch))?;
-                    progress.at(lines.bytes(), "bytes");
-                }
-                batch.push(event);
-            }
-            Line::OfTheLog => import.done.skipped += 1,
-            Line::Unreadable { number, text, why } => {
-                import.reject(number, &text, json!({"message": why}))?
-            }
-        }
-    }
-    import.send(batch)?;
-    progress.done();
-    import.finish(output)
+    let found = Found::at(&args.paths)?;
+    let tally = Mutex::new(Tally::new(rejects::named(args), found.bytes()));
+    let read = send_all(args, &client, &found, &tally);
+    let tally = tally
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let so_far = tally.done.recorded + tally.done.duplicates;
+    let tally = tally.closed()?;
+    read.with_context(|| {
+        format!("the import stopped; {so_far} events are recorded, and beginning it again records none of them twice")
+    })?;
+    finish(&tally, &found, output)
 }
 
-fn open(args: &Import) -> Result<(Box<dyn BufRead>, Option<u64>)> {
-    if args.file.as_os_str() == "-" {
-        return Ok((Box::new(io::stdin().lock()), None));
-    }
-    let file =
-        File::open(&args.file).with_context(|| format!("cannot open {}", args.file.display()))?;
-    let length = file.metadata().ok().map(|m| m.len());
-    Ok((Box::new(BufReader::with_capacity(1 << 18, file)), length))
+/// Reads everything and gives it to the lanes; ends when all of it was answered.
+fn send_all(args: &Import, client: &Client, found: &Found, tally: &Mutex<Tally>) -> Result<()> {
+    thread::scope(|scope| {
+        let mut lanes = Vec::new();
+        let mut running = Vec::new();
+        for number in 0..usize::from(args.connections) {
+            // One batch waits while one is in flight: the memory of a lane is two batches.
+            let (sender, batches) = sync_channel(1);
+            lanes.push(Filling {
+                sender,
+                batch: Batch::default(),
+            });
+            let mut lane = Lane::new(client, tally, number);
+            running.push(scope.spawn(move || lane.run(batches)));
+        }
+        let read = read_all(args, found, tally, &mut lanes);
+        drop(lanes);
+        let mut ended = Ok(());
+        for lane in running {
+            let of_lane = lane
+                .join()
+                .unwrap_or_else(|_| Err(anyhow::anyhow!("a sender ended unexpectedly")));
+            ended = ended.and(of_lane);
+        }
+        // A lane that gave up is why the reading stopped.
+        ended.and(read)
+    })
 }
 
-#[derive(Default)]
-struct Counts {
-    recorded: u64,
-    duplicates: u64,
-    skipped: u64,
-    rejected: u64,
-    created: u64,
+/// A lane and what is being collected for it.
+struct Filling {
+    sender: SyncSender<Batch>,
+    batch: Batch,
 }
 
-struct Running {
-    client: Client,
-    /// Workspaces that exist, or whose creation was tried.
-    known: HashSet<String>,
-    rejects: Rejects,
-    done: Counts,
-    batches: u64,
-}
-
-impl Running {
-    fn send(&mut self, batch: Batch) -> Result<()> {
-        if batch.is_empty() {
-            return Ok(());
+impl Filling {
+    fn push(&mut self, event: Event) -> Result<()> {
+        if !self.batch.has_room_for(&event) {
+            self.flush()?;
         }
-        for workspace in batch.workspaces() {
-            if !self.known.contains(workspace) {
-                self.ensure(workspace)?;
-                self.known.insert(workspace.to_owned());
-            }
-        }
-        self.batches += 1;
-        for (event, outcome) in batch.send(&self.client, self.batches)? {
-            match outcome {
-                Outcome::Recorded => self.done.recorded += 1,
-                Outcome::Duplicate => self.done.duplicates += 1,
-                Outcome::Rejected(problem) => self.reject(event.number, &event.text, problem)?,
-            }
-        }
+        self.batch.push(event);
         Ok(())
     }
 
-    /// Creates a workspace that does not exist. A key that may not do that leaves it to the server to
-    /// refuse the events.
-    fn ensure(&mut self, workspace: &str) -> Result<()> {
-        let refused = |error: &anyhow::Error| error.downcast_ref::<Refused>().map(|r| r.status);
-        match self
-            .client
-            .get(&format!("/organizations/{}", encoded(workspace)))
-        {
-            Ok(_) => Ok(()),
-            Err(error) if refused(&error) == Some(404) => {
-                match self.client.post(
-                    "/organizations",
-                    &json!({"id": workspace, "name": workspace}),
-                ) {
-                    Ok(_) => {
-                        self.done.created += 1;
-                        Ok(())
-                    }
-                    Err(error) if refused(&error).is_some_and(|s| s != 401) => Ok(()),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) if refused(&error) == Some(403) => Ok(()),
-            Err(error) => Err(error),
+    fn flush(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn reject(&mut self, number: u64, text: &str, problem: Value) -> Result<()> {
-        self.done.rejected += 1;
-        self.rejects.write(number, text, problem)
-    }
-
-    fn finish(mut self, output: &Output) -> Result<ExitCode> {
-        self.rejects.close()?;
-        let done = &self.done;
-        let rejects = (done.rejected > 0).then_some(&self.rejects.file);
-        if output.is_json() {
-            output.json(&json!({
-                "recorded": done.recorded,
-                "duplicates": done.duplicates,
-                "skipped": done.skipped,
-                "rejected": done.rejected,
-                "workspaces_created": done.created,
-                "rejects": rejects,
-            }))?;
-        } else {
-            output.line(format_args!(
-                "Recorded {}, {} had been recorded before.",
-                events(done.recorded),
-                done.duplicates
-            ))?;
-            if done.created > 0 {
-                output.line(format_args!(
-                    "Created {}.",
-                    counted(done.created, "workspace")
-                ))?;
-            }
-            if done.skipped > 0 {
-                output.line(format_args!(
-                    "Skipped {} about the log itself (audit_log.…).",
-                    events(done.skipped)
-                ))?;
-            }
-            if let Some(file) = rejects {
-                output.line(format_args!(
-                    "Rejected {}; they are in {} with the reason.",
-                    events(done.rejected),
-                    file.display()
-                ))?;
-            }
-        }
-        Ok(ExitCode::from(if done.rejected > 0 { exit::NO } else { 0 }))
+        self.sender.send(batch).context("a sender ended")
     }
 }
 
-fn events(n: u64) -> String {
-    counted(n, "event")
+fn read_all(
+    args: &Import,
+    found: &Found,
+    tally: &Mutex<Tally>,
+    lanes: &mut [Filling],
+) -> Result<()> {
+    let counter = tally::locked(tally).read_counter();
+    for path in found.files() {
+        let name: Arc<str> = path.display().to_string().into();
+        let cannot = || format!("cannot read {name}");
+        let mut source = Source::open(path, Arc::clone(&counter)).with_context(cannot)?;
+        let is_cloudtrail = match args.format {
+            ImportFormat::Auto => cloudtrail::is_one(source.begins().with_context(cannot)?),
+            ImportFormat::Cloudtrail => true,
+            ImportFormat::Ndjson => false,
+        };
+        let read = if is_cloudtrail {
+            cloudtrail::read
+        } else {
+            lines::read
+        };
+        let workspace = args.workspace.as_deref();
+        read(source, &name, workspace, &mut |item| match item {
+            Item::Event(event) => lanes[event.lane(lanes.len())].push(event),
+            other => tally::locked(tally).set_aside(&name, other),
+        })?;
+    }
+    lanes.iter_mut().try_for_each(Filling::flush)
+}
+
+fn finish(tally: &Tally, found: &Found, output: &Output) -> Result<ExitCode> {
+    let done = &tally.done;
+    let rejects = (done.rejected > 0).then(|| tally.rejects_file());
+    if output.is_json() {
+        output.json(&json!({
+            "recorded": done.recorded,
+            "duplicates": done.duplicates,
+            "skipped": done.skipped,
+            "rejected": done.rejected,
+            "workspaces_created": done.created,
+            "actions_registered": done.actions,
+            "files": found.files().len(),
+            "files_without_records": done.empty_files,
+            "files_of_other_kinds": found.others(),
+            "seconds": tally.elapsed().as_secs_f64(),
+            "rejects": rejects,
+        }))?;
+    } else {
+        for line in summary(tally, found) {
+            output.line(format_args!("{line}"))?;
+        }
+        if let Some(file) = rejects {
+            output.line(format_args!(
+                "Rejected {}; they are in {} with the reason.",
+                counted(done.rejected, "event"),
+                file.display()
+            ))?;
+        }
+    }
+    Ok(ExitCode::from(if done.rejected > 0 { exit::NO } else { 0 }))
+}
+
+fn summary(tally: &Tally, found: &Found) -> Vec<String> {
+    let done = &tally.done;
+    let seconds = tally.elapsed().as_secs_f64();
+    let answered = done.recorded + done.duplicates;
+    let mut lines = vec![format!(
+        "Recorded {}, {} had been recorded before; {seconds:.1} s, {} a second.",
+        counted(done.recorded, "event"),
+        done.duplicates,
+        tally::per_second(answered, seconds),
+    )];
+    let mut also = |n: u64, text: String| {
+        if n > 0 {
+            lines.push(text);
+        }
+    };
+    also(
+        done.created,
+        format!("Created {}.", counted(done.created, "workspace")),
+    );
+    also(
+        done.actions,
+        format!("Made {} known.", counted(done.actions, "action")),
+    );
+    also(
+        done.skipped,
+        format!(
+            "Skipped {} about the log itself (audit_log.…).",
+            counted(done.skipped, "event")
+        ),
+    );
+    also(
+        done.empty_files,
+        format!(
+            "{} had no records (digests, for example).",
+            counted(done.empty_files, "file")
+        ),
+    );
+    also(
+        found.others(),
+        format!(
+            "Left out {} of other kinds (not .json, .ndjson, .jsonl, or these with .gz or .zst).",
+            counted(found.others(), "file")
+        ),
+    );
+    lines
 }
 
 fn counted(n: u64, what: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{n} {what}{plural}")
-}
-
-/// Where rejected lines go; the file is only made when there are any.
-struct Rejects {
-    file: PathBuf,
-    writer: Option<BufWriter<File>>,
-}
-
-impl Rejects {
-    fn new(args: &Import) -> Rejects {
-        let file = args.rejects.clone().unwrap_or_else(|| {
-            if args.file.as_os_str() == "-" {
-                PathBuf::from("rejected.ndjson")
-            } else {
-                let mut name = args.file.clone().into_os_string();
-                name.push(".rejected.ndjson");
-                PathBuf::from(name)
-            }
-        });
-        Rejects { file, writer: None }
-    }
-
-    /// The line as it came, with the reason beside it: corrected, it can be imported as it is.
-    fn write(&mut self, number: u64, text: &str, problem: Value) -> Result<()> {
-        let cannot = |file: &PathBuf| format!("cannot write {}", file.display());
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => {
-                let file = File::create(&self.file).with_context(|| cannot(&self.file))?;
-                self.writer.insert(BufWriter::new(file))
-            }
-        };
-        let mut line = match serde_json::from_str(text) {
-            Ok(Value::Object(line)) => line,
-            _ => serde_json::Map::from_iter([("text".to_owned(), json!(text))]),
-        };
-        line.insert(
-            "rejected".to_owned(),
-            json!({"line": number, "problem": problem}),
-        );
-        writeln!(writer, "{}", Value::Object(line)).with_context(|| cannot(&self.file))
-    }
-
-    fn close(&mut self) -> Result<()> {
-        match &mut self.writer {
-            Some(writer) => writer
-                .flush()
-                .with_context(|| format!("cannot write {}", self.file.display())),
-            None => Ok(()),
-        }
-    }
 }

@@ -1,8 +1,12 @@
 //! A line that says how far long work has come, on standard error: one that changes where a person
 //! looks; elsewhere none, or a new one now and then.
 
+mod bar;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
+
+pub(crate) use bar::Bar;
 
 /// How often the line changes.
 const EVERY: Duration = Duration::from_millis(200);

@@ -23,6 +23,8 @@ pub const SCHEMA_METADATA_TEXT_CHARS: usize = 500;
 /// It compares equal to another one if both say the same in the same words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionSchema {
+    /// Whether its events may be whatever an event may be.
+    open: bool,
     actor: Option<MetadataSchema>,
     targets: Vec<TargetSchema>,
     metadata: Option<MetadataSchema>,
@@ -62,7 +64,7 @@ enum Kind {
 impl ActionSchema {
     /// Reads the body of a schema: `{"actor"?: {"metadata"}, "targets": [{"type", "metadata"?}],
     /// "metadata"?}`, each `metadata` a JSON Schema. Members beside these are ignored, because
-    /// clients send some.
+    /// clients send some. Or `{"open": true}` (ours), which only makes the action known.
     ///
     /// # Errors
     /// Every member that is wrong: no target, more than 20, a type that is no name or stands twice,
@@ -72,6 +74,9 @@ impl ActionSchema {
         let Some(body) = body.as_object() else {
             return Err(Problem::new("", ProblemCode::WrongType, "must be an object").into());
         };
+        if body.get("open") == Some(&Json::Bool(true)) {
+            return ActionSchema::open(body);
+        }
         let actor = match body.get("actor") {
             None | Some(Json::Null) => None,
             Some(Json::Object(actor)) => MetadataSchema::member(actor, "/actor", &mut problems),
@@ -88,6 +93,7 @@ impl ActionSchema {
         let metadata = MetadataSchema::member(body, "", &mut problems);
         if problems.is_empty() {
             Ok(ActionSchema {
+                open: false,
                 actor,
                 targets,
                 metadata,
@@ -97,9 +103,37 @@ impl ActionSchema {
         }
     }
 
+    /// For vocabularies of others, whose events are nested and hold more than a schema can say.
+    fn open(body: &Object) -> Result<ActionSchema, EventError> {
+        let is_empty = |value: &Json| matches!(value, Json::Array(elements) if elements.is_empty());
+        let rule = "must be left out where open is true";
+        let problems: Vec<Problem> = ["actor", "targets", "metadata"]
+            .iter()
+            .filter(|name| body.get(name).is_some_and(|value| !is_empty(value)))
+            .map(|name| Problem::new(format!("/{name}"), ProblemCode::SchemaMismatch, rule))
+            .collect();
+        if !problems.is_empty() {
+            return Err(EventError::many(problems));
+        }
+        Ok(ActionSchema {
+            open: true,
+            actor: None,
+            targets: Vec::new(),
+            metadata: None,
+        })
+    }
+
+    /// Whether it only makes the action known.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// The body that [`ActionSchema::from_json`] reads to the same schema.
     pub fn to_json(&self) -> Json {
         let mut body = Object::new();
+        if self.open {
+            body.insert("open", Json::Bool(true));
+        }
         if let Some(actor) = &self.actor {
             body.insert(
                 "actor",
@@ -118,9 +152,13 @@ impl ActionSchema {
     ///
     /// Each target must have a type that the schema lists, and each metadata object must fit its
     /// schema and the limits that hold for actions with a schema: at most 50 keys of
-    /// `[a-zA-Z0-9_-]{0,40}`, texts of at most 500 characters, nothing nested.
+    /// `[a-zA-Z0-9_-]{0,40}`, texts of at most 500 characters, nothing nested. An open schema asks for
+    /// nothing.
     pub fn check(&self, event: &Event) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if self.open {
+            return problems;
+        }
         let actor = event.actor.metadata.as_ref();
         check_metadata(actor, self.actor.as_ref(), "/actor/metadata", &mut problems);
         for (i, target) in event.targets.iter().enumerate() {

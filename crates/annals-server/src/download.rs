@@ -4,6 +4,8 @@
 //! places, so that memory stays the same however long it is and a slow reader slows the reading. Nothing is
 //! ever cut short silently: an error aborts the body, which every HTTP client reports.
 
+mod compress;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,6 +24,8 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::places::Place;
+
+pub(crate) use compress::Compress;
 
 /// Bytes of one piece.
 const PIECE: usize = 64 * 1024;
@@ -140,18 +144,27 @@ impl Selection {
         }
     }
 
-    /// Answers with the file.
-    pub(crate) fn respond(self, app: &App, format: Format) -> Result<Response, ApiError> {
+    /// Answers with the file, packed or not.
+    pub(crate) fn respond(
+        self,
+        app: &App,
+        format: Format,
+        compress: Compress,
+    ) -> Result<Response, ApiError> {
         let place = app.downloads.take(&self.log)?;
         let headers = headers(
             &self.workspace.id,
-            format.extension(),
-            format.content_type(),
+            &format!("{}{}", format.extension(), compress.suffix()),
+            compress
+                .content_type()
+                .unwrap_or_else(|| format.content_type()),
             app,
             self.as_of,
         );
         let (app2, as_written) = (app.clone(), self);
-        let body = body(app, place, move |out| as_written.write(&app2, format, out));
+        let body = body(app, place, move |out| {
+            compress.write(out, |out| as_written.write(&app2, format, out))
+        });
         Ok((headers, body).into_response())
     }
 }

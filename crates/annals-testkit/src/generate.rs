@@ -1,10 +1,18 @@
 //! Believable audit events, the same for the same seed.
 //!
 //! Workspaces have Zipf sizes, people in them too; the 43 actions are as skewed as in life (issue
-//! and comment events and logins many, deletions few); time ascends with jitter over a year. An
-//! event is about 600 bytes as JSON.
+//! and comment events and logins many, deletions few); time ascends with jitter over a year, and
+//! no two events of a workspace come out of order. An event is some 640 bytes as a line. In the titles of the
+//! biggest workspace stand words to search for: [`COMMON`], [`RARE`], and never [`ABSENT`].
 
 use std::fmt::Write as _;
+
+/// In about an eighth of the events of the biggest workspace: 16,000 of a million in all.
+pub const COMMON: &str = "regression";
+/// In about 32 of a million.
+pub const RARE: &str = "zanzibar";
+/// In none.
+pub const ABSENT: &str = "quixotic";
 
 /// How much is generated, and over what.
 #[derive(Debug, Clone, Copy)]
@@ -213,14 +221,34 @@ const WORDS: [&str; 40] = [
     "dark",
     "theme",
 ];
-const AGENTS: [&str; 6] = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
-    "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1",
-    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0",
+/// Browsers, each in several versions: 30 user agents in all.
+const AGENTS: [(&str, &str); 6] = [
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/",
+        ".0.0.0 Safari/537.36",
+    ),
+    (
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/",
+        ".1 Safari/605.1.15",
+    ),
+    (
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/",
+        ".0",
+    ),
+    (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/",
+        ".1 Mobile/15E148 Safari/604.1",
+    ),
+    (
+        "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/",
+        ".0.0.0 Mobile Safari/537.36",
+    ),
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/",
+        ".0",
+    ),
 ];
+const VERSIONS: [u8; 5] = [138, 139, 140, 141, 142];
 const STATUSES: [&str; 5] = ["Open", "In progress", "In review", "Resolved", "Closed"];
 /// People of a workspace, of Zipf activity.
 const PEOPLE: u32 = 20;
@@ -233,6 +261,35 @@ pub struct Generator {
     workspaces: Vec<f64>,
     people: Vec<f64>,
     actions: u32,
+    common: Needle,
+    rare: Needle,
+}
+
+/// A word that is put into some of the titles of the biggest workspace, evenly.
+struct Needle {
+    word: &'static str,
+    /// How many of its events have it.
+    share: f64,
+    due: f64,
+}
+
+impl Needle {
+    fn new(word: &'static str, share: f64) -> Needle {
+        Needle {
+            word,
+            share,
+            due: 0.0,
+        }
+    }
+
+    /// Whether the next title has it; what an event without a title leaves due, a later one has.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.due >= 1.0;
+        if is_due {
+            self.due -= 1.0;
+        }
+        is_due
+    }
 }
 
 impl Generator {
@@ -246,6 +303,9 @@ impl Generator {
             workspaces: zipf(profile.workspaces),
             people: zipf(PEOPLE),
             actions: ACTIONS.iter().map(|(_, weight, _)| weight).sum(),
+            // Of the 122,288 events that the biggest of 2,000 workspaces has of a million.
+            common: Needle::new(COMMON, 16_000.0 / 122_288.0),
+            rare: Needle::new(RARE, 32.0 / 122_288.0),
         }
     }
 
@@ -265,8 +325,8 @@ impl Generator {
         ("user.login", "user")
     }
 
-    fn title(&mut self) -> String {
-        let words = self.chance.usize(3..7);
+    fn title(&mut self, workspace: u32) -> String {
+        let words = self.chance.usize(3..6);
         let mut title = String::new();
         for _ in 0..words {
             if !title.is_empty() {
@@ -274,13 +334,13 @@ impl Generator {
             }
             title.push_str(WORDS[self.chance.usize(..WORDS.len())]);
         }
-        // Needles for text search: one word in 16 events of the biggest workspaces, one in
-        // 4,000 of all.
-        if self.chance.u32(..8) == 0 {
-            title.push_str(" regression");
-        }
-        if self.chance.u32(..4_000) == 0 {
-            title.push_str(" zanzibar");
+        if workspace == 0 {
+            for needle in [&mut self.common, &mut self.rare] {
+                if needle.is_due() {
+                    title.push(' ');
+                    title.push_str(needle.word);
+                }
+            }
         }
         title
     }
@@ -316,17 +376,17 @@ impl Iterator for Generator {
         self.made += 1;
 
         let workspace = pick(&self.workspaces, self.chance.f64());
+        if workspace == 0 {
+            self.common.due += self.common.share;
+            self.rare.due += self.rare.share;
+        }
         let person = pick(&self.people, self.chance.f64());
         let (action, kind) = self.action();
         let who = usize::try_from(workspace * 7 + person * 3).unwrap_or(0);
         let (first, last) = (FIRST[who % FIRST.len()], LAST[(who / 3 + who) % LAST.len()]);
         let actor_id = format!("usr_{workspace:05}{person:02}");
         let actor_name = format!("{first} {last}");
-        let actor_email = format!(
-            "{}.{}{person}@w{workspace}.example",
-            first.to_lowercase(),
-            last.to_lowercase()
-        );
+        let actor_email = format!("{}{person}@w{workspace}.example", last.to_lowercase());
 
         let mut targets = String::new();
         if kind == "user" {
@@ -339,7 +399,7 @@ impl Iterator for Generator {
             );
         } else {
             let number = self.chance.u32(1..5_000);
-            let title = self.title();
+            let title = self.title(workspace);
             let _ = write!(
                 targets,
                 r#"[{{"id":"{kind}_{workspace:05}{number:05}","type":"{kind}","name":"{title}"}}"#
@@ -353,19 +413,17 @@ impl Iterator for Generator {
             }
             targets.push(']');
         }
+        let (begins, ends) = AGENTS[(who + usize::from(self.chance.u8(..2))) % AGENTS.len()];
+        let version = VERSIONS[self.chance.usize(..VERSIONS.len())];
         let context = format!(
-            r#"{{"location":"10.{}.{}.{}","user_agent":"{}","session_id":"ses_{:012x}","request_id":"req_{:016x}","source":"web"}}"#,
+            r#"{{"location":"10.{}.{}.{}","user_agent":"{begins}{version}{ends}","session_id":"ses_{:012x}","request_id":"req_{:012x}","source":"web"}}"#,
             workspace % 250,
             person,
             self.chance.u8(1..5),
-            AGENTS[(who + usize::from(self.chance.u8(..2))) % AGENTS.len()],
             self.chance.u64(..) >> 16,
-            self.chance.u64(..),
+            self.chance.u64(..) >> 16,
         );
-        let metadata = format!(
-            r#"{{"source":"web","attempt":{},"plan":"team"}}"#,
-            self.chance.u8(1..4)
-        );
+        let metadata = format!(r#"{{"attempt":{},"plan":"team"}}"#, self.chance.u8(1..4));
         let mut extra = String::new();
         match action {
             "issue.status_updated" => {

@@ -8,6 +8,6 @@ mod generate;
 mod postgres;
 mod vfs;
 
-pub use generate::{Generated, Generator, Profile};
+pub use generate::{ABSENT, COMMON, Generated, Generator, Profile, RARE};
 pub use postgres::PostgresCluster;
 pub use vfs::{Deed, Failure, FaultVfs, Injection};

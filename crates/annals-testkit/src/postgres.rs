@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 pub struct PostgresCluster {
     process: Child,
     socket: PathBuf,
+    server: Command,
 }
 
 impl PostgresCluster {
@@ -50,14 +51,34 @@ impl PostgresCluster {
         for (name, value) in settings {
             server.arg("-c").arg(format!("{name}={value}"));
         }
-        let log = std::fs::File::create(
-            std::env::temp_dir().join(format!("pg-{}.log", std::process::id())),
-        )?;
-        let process = server.stdout(Stdio::null()).stderr(log).spawn()?;
+        let log = std::env::temp_dir().join(format!("pg-{}.log", std::process::id()));
+        server
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(log)?);
         Ok(Self {
-            process,
+            process: server.spawn()?,
             socket: dir.to_owned(),
+            server,
         })
+    }
+
+    /// Ends it at once, without a checkpoint.
+    ///
+    /// # Errors
+    /// Where it cannot be signalled.
+    pub fn crash(&mut self) -> io::Result<()> {
+        // All its processes end at this signal; after SIGKILL of the first one, others would hold the data for a while.
+        done(Command::new("kill").args(["-QUIT", &self.process.id().to_string()]))?;
+        self.process.wait().map(drop)
+    }
+
+    /// Starts it again on the same data, after [`PostgresCluster::crash`]; it then recovers.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start_again(&mut self) -> io::Result<()> {
+        self.process = self.server.spawn()?;
+        Ok(())
     }
 
     /// The directory of its socket, which is the `host` of a connection.

@@ -120,6 +120,9 @@ impl Serving {
                 String::from_utf8_lossy(&output.stderr)
             );
         };
+        // A pipe that nobody empties would stop the server after some hundred requests.
+        let mut log = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let url = started["annals"].as_str().unwrap().to_owned();
         Serving {
             folder,

@@ -93,6 +93,78 @@ fn what_is_exported_imports_again_as_it_was() {
 }
 
 #[test]
+fn packed_files_go_out_and_come_back_in() {
+    let one = Serving::new();
+    let text: String = (0..700).map(|n| line("acme", n) + "\n").collect();
+    import(&one, "old.ndjson", &text, &[]).ends(0);
+    for (name, begins) in [
+        ("acme.ndjson.gz", &[0x1f, 0x8b][..]),
+        ("acme.ndjson.zst", &[0x28, 0xb5, 0x2f, 0xfd]),
+    ] {
+        let file = one.folder.path().join(name);
+        let file = file.to_str().unwrap();
+        one.run(&["export", "-w", "acme", "--format", "ndjson", "-o", file])
+            .ends(0);
+        assert!(fs::read(file).unwrap().starts_with(begins), "{name}");
+        let two = Serving::new();
+        let done = two.run(&["import", "--json", file]).ends(0).json();
+        assert_eq!(done["recorded"], json!(700));
+        assert_eq!(events(&two, "acme"), events(&one, "acme"));
+    }
+    let asked = [
+        "export",
+        "-w",
+        "acme",
+        "-o",
+        "-",
+        "--compress",
+        "gzip",
+        "--format",
+        "proof",
+    ];
+    one.run(&asked).ends(2);
+}
+
+#[test]
+fn an_import_that_is_begun_again_doubles_nothing_although_events_have_no_ids() {
+    let serving = Serving::new();
+    let nameless = |n: u32| {
+        let mut line: Value = serde_json::from_str(&line("acme", n)).unwrap();
+        line["event"].as_object_mut().unwrap().remove("id");
+        line.to_string() + "\n"
+    };
+    // Two lines are the same: they are two events all the same.
+    let text: String = [1, 1, 2, 3].map(nameless).concat();
+    let first = text.lines().take(2).collect::<Vec<_>>().join("\n");
+    let done = import(&serving, "cut.ndjson", &first, &[]).ends(0).json();
+    assert_eq!(done["recorded"], 2);
+    let done = import(&serving, "whole.ndjson", &text, &[]).ends(0).json();
+    assert_eq!(
+        (&done["recorded"], &done["duplicates"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(events(&serving, "acme").len(), 4);
+}
+
+#[test]
+fn many_workspaces_go_at_once_and_each_keeps_its_order() {
+    let serving = Serving::new();
+    let text: String = (0..6_000)
+        .map(|n| line(&format!("w{}", n % 17), n) + "\n")
+        .collect();
+    let done = import(&serving, "many.ndjson", &text, &["--connections", "8"]);
+    assert_eq!(done.ends(0).json()["recorded"], 6_000);
+    for workspace in 0..17 {
+        let amounts: Vec<u64> = events(&serving, &format!("w{workspace}"))
+            .iter()
+            .map(|event| event["metadata"]["amount"].as_u64().unwrap())
+            .collect();
+        let expected: Vec<u64> = (0..6_000).filter(|n| n % 17 == workspace).collect();
+        assert_eq!(amounts, expected);
+    }
+}
+
+#[test]
 fn bad_lines_are_set_aside_with_the_reason_and_can_be_corrected() {
     let serving = Serving::new();
     let good = line("acme", 1);

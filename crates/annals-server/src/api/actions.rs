@@ -41,6 +41,10 @@ pub(crate) struct SchemaObject {
     object: &'static str,
     /// 1, 2, 3 …; never changed once made.
     version: u32,
+    /// Present and true where the schema only makes the action known and asks for nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    open: bool,
     /// JSON Schema of the actor's metadata, as `{"metadata": …}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -78,6 +82,9 @@ pub(crate) struct ActionObject {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the wire; the body is read as JSON")]
 pub(crate) struct SchemaBody {
+    /// Makes the action known and asks for nothing; the other members are then left out.
+    #[schema(value_type = Option<bool>)]
+    open: Option<()>,
     /// `{"metadata": JSON Schema}`.
     #[schema(value_type = Option<Object>)]
     actor: Option<()>,
@@ -211,6 +218,7 @@ fn wire(version: &SchemaVersion) -> SchemaObject {
     SchemaObject {
         object: "audit_log_schema",
         version: version.version,
+        open: version.schema.is_open(),
         actor: member("actor"),
         targets: member("targets").unwrap_or_default(),
         metadata: member("metadata"),

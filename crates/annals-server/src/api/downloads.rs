@@ -12,7 +12,7 @@ use super::events::query;
 use crate::app::App;
 use crate::audit;
 use crate::auth::Reader;
-use crate::download::{self, Format, Selection};
+use crate::download::{self, Compress, Format, Selection};
 use crate::error::{ApiError, ErrorBody};
 use crate::params::Params;
 
@@ -36,6 +36,9 @@ struct Cut {
     as_of: Option<u64>,
     /// `desc` (default) or `asc`, by position.
     order: Option<String>,
+    /// `none` (default), `gzip` or `zstd`: the file itself is packed and named `.gz` or `.zst`. Encodings that a request accepts do
+    /// not change what is sent.
+    compress: Option<String>,
 }
 
 /// Download as CSV.
@@ -104,6 +107,9 @@ async fn rows(
     let text = params.text("q").unwrap_or_default();
     let filter = query(&mut params, &app)?;
     let (as_of, order) = (params.integer("as_of", 0..=u64::MAX), order(&mut params));
+    let compress = params
+        .word("compress", &Compress::WORDS)
+        .unwrap_or(Compress::No);
     params.finish_strictly()?;
     let (organization, log) = caller.organization(&organization_id)?;
     caller.entitled(&organization)?;
@@ -111,7 +117,7 @@ async fn rows(
     // The file is as of the size before.
     let query = (!text.is_empty()).then_some(("query", text));
     audit::exported(&app, &caller.act(), &log, format.extension(), query).await?;
-    selection.respond(&app, format)
+    selection.respond(&app, format, compress)
 }
 
 /// Download as a proof file.

@@ -12,7 +12,7 @@ use super::zone::Zone;
 use super::{Stop, failing, message};
 use crate::app::App;
 use crate::audit;
-use crate::download::{self, Format, Selection};
+use crate::download::{self, Compress, Format, Selection};
 use crate::portal::{self, Guest, Visitor};
 
 /// `download.csv`
@@ -128,7 +128,7 @@ async fn rows(
     audit::exported(app, &act, &visitor.log, format.extension(), asked)
         .await
         .map_err(&fail)?;
-    selection.respond(app, format).map_err(&fail)
+    selection.respond(app, format, Compress::No).map_err(&fail)
 }
 
 async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response, Stop> {

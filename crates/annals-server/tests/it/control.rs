@@ -380,6 +380,20 @@ async fn a_strict_installation_takes_known_actions_only() {
         .is(201);
     sent["actor"] = json!({ "id": "somebody", "type": "email" });
     send(sent).await.is(200);
+    // Another vocabulary is made known without saying what its events hold; then they may be nested.
+    let mut foreign = event("aws.ec2.RunInstances");
+    foreign["metadata"] = json!({ "instances": { "items": [{ "id": "i-1" }] } });
+    send(foreign.clone()).await.is(400);
+    let path = "/audit_logs/actions/aws.ec2.RunInstances/schemas";
+    let both = json!({ "open": true, "targets": [{ "type": "issue" }] });
+    let refused = server.post(path, ROOT, &both).await.is(422).json();
+    assert_eq!(refused["errors"][0]["field"], "targets");
+    for _ in 0..2 {
+        let made = server.post(path, ROOT, &json!({ "open": true })).await;
+        let made = made.is(201).json();
+        assert_eq!((&made["version"], &made["open"]), (&json!(1), &json!(true)));
+    }
+    send(foreign).await.is(200);
     // Of an action of the catalogue, members and values that the catalogue has.
     let mut moved = event("issue.status_updated");
     moved["previous"] = json!({ "status": null });

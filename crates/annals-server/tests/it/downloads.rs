@@ -220,6 +220,40 @@ async fn checkpoints_receipts_and_event_proofs_agree() {
     }
 }
 
+#[tokio::test]
+async fn a_packed_file_holds_the_same_bytes_and_says_what_it_is() {
+    use std::io::Read as _;
+    let server = filled(1_500).await;
+    for (format, kind) in [
+        ("csv", "text/csv; charset=utf-8; header=present"),
+        ("ndjson", "application/x-ndjson"),
+    ] {
+        let path = format!("/audit_logs/events.{format}?organization_id=org_acme&as_of=1500");
+        let plain = server.get(&path, ROOT).await.is(200);
+        assert_eq!(plain.header("content-type"), kind);
+        let packed = async |word: &str| server.get(&format!("{path}&compress={word}"), ROOT).await;
+
+        let gzip = packed("gzip").await.is(200);
+        let name = format!("attachment; filename=\"audit-log-org_acme-2026-11-22.{format}.gz\"");
+        assert_eq!(gzip.header("content-type"), "application/gzip");
+        assert_eq!(gzip.header("content-encoding"), "");
+        assert_eq!(gzip.header("content-disposition"), name);
+        assert!(gzip.body.len() < plain.body.len() / 4);
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&gzip.body[..])
+            .read_to_end(&mut text)
+            .unwrap();
+        assert_eq!(text, plain.body);
+
+        let zstd = packed("zstd").await.is(200);
+        assert_eq!(zstd.header("content-type"), "application/zstd");
+        assert_eq!(zstd::decode_all(&zstd.body[..]).unwrap(), plain.body);
+
+        assert_eq!(packed("none").await.is(200).body, plain.body);
+        packed("brotli").await.is(422);
+    }
+}
+
 async fn range(server: &TestServer, path: &str, range: &str, if_range: &str) -> Answer {
     let mut request = request(Method::GET, path, "", Body::empty());
     request

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::load::{self, Connection, Load, Run};
 use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, Work, machine};
 
-const KEY: &str = "sk_bench_0123456789abcdefghijklmnopqrstuvwxyz";
+pub(crate) const KEY: &str = "sk_bench_0123456789abcdefghijklmnopqrstuvwxyz";
 
 pub(crate) struct Annals {
     process: Child,
@@ -118,11 +118,19 @@ impl Annals {
         machine::resident_bytes(self.process.id())
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
     pub(crate) async fn connect(&self) -> Result<Connection, Failure> {
         Connection::open(&self.authority, KEY).await
     }
 
-    fn load(
+    pub(crate) fn load(
         &self,
         path: &'static str,
         kind: &'static str,
@@ -159,7 +167,7 @@ impl Annals {
     }
 }
 
-fn lines(batch: &[Generated]) -> Bytes {
+pub(crate) fn lines(batch: &[Generated]) -> Bytes {
     let mut body = String::new();
     for event in batch {
         let _ = writeln!(

@@ -57,6 +57,27 @@ pub(crate) fn resident_bytes(pid: u32) -> (u64, u64) {
     (field("VmRSS:"), field("VmHWM:"))
 }
 
+/// Memory of a process and its living children, in bytes; what they share counts once.
+pub(crate) fn proportional_bytes_of_family(pid: u32) -> u64 {
+    let children = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let children = children.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let family = children.filter(|child| {
+        *child == pid
+            || stat(*child)
+                .get(1)
+                .is_some_and(|parent| *parent == pid.to_string())
+    });
+    let of = |pid: u32| {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        rollup
+            .lines()
+            .find_map(|line| line.strip_prefix("Pss:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .map_or(0, |kilobytes| kilobytes * 1024)
+    };
+    family.map(of).sum()
+}
+
 /// The fields after the name, which may itself contain spaces: state, ppid, …
 fn stat(pid: u32) -> Vec<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

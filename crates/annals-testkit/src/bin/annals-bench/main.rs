@@ -5,6 +5,8 @@
 //! cargo run --release -p annals-testkit --features bench --bin annals-bench
 //! ```
 //!
+//! `annals-bench table` does the same work with all peers and makes the whole table: see `table.rs`.
+//!
 //! Both take the same seeded events, durably, with ids that must be unique, and have them
 //! searchable when they answer. The rounds alternate; medians and ranges are printed, with the
 //! settings of both and the machine's own sync rate beside them, because absolute figures of a
@@ -26,6 +28,7 @@ mod load;
 mod machine;
 mod postgres;
 mod report;
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +67,7 @@ Durable ingest of Annals over HTTP against PostgreSQL's, in one run.
 
 Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--singles N] [--output FILE]
        annals-bench --hold N [--annals PATH] [--dir DIR] [--output FILE]
+       annals-bench table [--help]    all work, all peers, one table
 
   --annals PATH   the binary to measure          [target/release/annals]
   --dir DIR       where the data goes            [a new directory below the system's temporary one]
@@ -75,17 +79,32 @@ Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--si
 ";
 
 fn main() -> ExitCode {
-    let plan = match parse(std::env::args().skip(1)) {
-        Ok(Some(plan)) => plan,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("annals-bench: {problem}\n\n{HELP}");
-            return ExitCode::from(2);
-        }
-    };
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if(|arg| arg == "table").is_some() {
+        return match table::Options::parse(args) {
+            Ok(Some(options)) => finish(table::run(&options)),
+            Ok(None) => help(table::HELP),
+            Err(problem) => misused(&problem, table::HELP),
+        };
+    }
+    match parse(args) {
+        Ok(Some(plan)) => finish(run(&plan)),
+        Ok(None) => help(HELP),
+        Err(problem) => misused(&problem, HELP),
+    }
+}
+
+fn help(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+fn misused(problem: &str, help: &str) -> ExitCode {
+    eprintln!("annals-bench: {problem}\n\n{help}");
+    ExitCode::from(2)
+}
+
+fn finish(work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -93,7 +112,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(&plan)) {
+    match runtime.block_on(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("annals-bench: {error}");

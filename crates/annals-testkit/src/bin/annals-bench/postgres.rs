@@ -64,13 +64,13 @@ impl Postgres {
         loop {
             match self.connect().await {
                 Ok(client) => return Ok(client),
-                Err(error) if start.elapsed() > Duration::from_secs(20) => return Err(error),
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) if start.elapsed() > Duration::from_secs(120) => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     }
 
-    async fn connect(&self) -> Result<Client, Failure> {
+    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
         let (client, connection) = tokio_postgres::Config::new()
             .host_path(self.cluster.socket())
             .user("postgres")
@@ -79,6 +79,21 @@ impl Postgres {
             .await?;
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) fn crash(&mut self) -> Result<(), Failure> {
+        Ok(self.cluster.crash()?)
+    }
+
+    /// Starts it again, and is back when it takes connections.
+    pub(crate) async fn start_again(&mut self) -> Result<(), Failure> {
+        self.cluster.start_again()?;
+        self.ready().await.map(drop)
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.cluster.process_id()
     }
 
     /// The settings that matter, as the running server reports them.

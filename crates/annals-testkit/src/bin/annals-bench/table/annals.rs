@@ -1,0 +1,247 @@
+//! Annals over HTTP: loading in order, the questions, downloads.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use annals_event::Timestamp;
+use annals_testkit::Generated;
+use serde::Deserialize;
+
+use super::download::Download;
+use super::measure::repeat;
+use super::report::{Peer, Report, Value};
+use super::sql::workspace;
+use super::world::{Answer, Ask, PAGE, Question, World};
+use crate::annals::{Annals, lines};
+use crate::load::{Connection, Run, closed};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, machine};
+
+/// The most that is counted.
+const COUNT: usize = 10_000;
+
+impl Annals {
+    /// Sends batches over several connections, each workspace over one, so that its events are recorded in the order
+    /// in which they happened: then "newest" means the same to everybody.
+    pub(super) async fn load_in_order(
+        &self,
+        events: &[Generated],
+        world: &World,
+    ) -> Result<Run, Failure> {
+        let lanes = lanes(world);
+        let mut sorted: Vec<Vec<Generated>> = vec![Vec::new(); BATCH_CONNECTIONS];
+        for event in events {
+            sorted[lanes[event.workspace as usize]].push(event.clone());
+        }
+        let loads: Vec<_> = sorted
+            .iter()
+            .map(|lane| {
+                let bodies = lane.chunks(BATCH).map(lines);
+                self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies)
+            })
+            .collect();
+        let (before, began) = (machine::processor_time(self.process_id()), Instant::now());
+        let mut running = Vec::new();
+        for load in loads {
+            running.push(tokio::spawn(async move { closed(&load, 1).await }));
+        }
+        let mut latencies = Vec::new();
+        for lane in running {
+            latencies.extend(lane.await??.1);
+        }
+        let elapsed = began.elapsed();
+        latencies.sort_unstable();
+        Ok(Run {
+            events: events.len(),
+            elapsed,
+            cpu: machine::processor_time(self.process_id()).saturating_sub(before),
+            latencies,
+        })
+    }
+
+    /// One page of the biggest workspace, however long it takes.
+    pub(super) async fn first_answer(&self, world: &World) -> Result<(), Failure> {
+        let mut connection = self.connect().await?;
+        if let Some((question, _)) = world.questions.first() {
+            ask(&mut connection, world, question).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn answer_all(
+        &self,
+        world: &World,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let mut connection = self.connect().await?;
+        for (question, _) in &world.questions {
+            let cpu = || machine::processor_time(self.process_id());
+            let asked = async || ask(&mut connection, world, question).await;
+            let (answer, value) = repeat(report.repetitions, cpu, asked).await?;
+            report.answered(question.name, Peer::Annals, answer, value);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn csv_of_everything(&self, world: &World) -> Result<Value, Failure> {
+        let (before, began) = (machine::processor_time(self.process_id()), Instant::now());
+        let mut download = Download::open(self.authority(), crate::annals::KEY).await?;
+        let mut rows = 0;
+        for (number, size) in world.inhabited() {
+            let organization = workspace(world, number);
+            let path =
+                format!("/audit_logs/events.csv?organization_id={organization}&as_of={size}");
+            // The header is a line too.
+            rows += download.lines(&path).await? - 1;
+        }
+        let elapsed = began.elapsed();
+        if rows != world.profile.events {
+            return Err(format!("the CSV files of Annals have {rows} rows").into());
+        }
+        let cpu = machine::processor_time(self.process_id()).saturating_sub(before);
+        Ok(Value::rows(rows, elapsed, cpu))
+    }
+}
+
+/// A lane for each workspace, so that all lanes have about as many events.
+fn lanes(world: &World) -> Vec<usize> {
+    let mut loads = [0; BATCH_CONNECTIONS];
+    let of = |size: &u64| {
+        let lane = (0..loads.len())
+            .min_by_key(|lane| loads[*lane])
+            .unwrap_or(0);
+        loads[lane] += size;
+        lane
+    };
+    world.sizes.iter().map(of).collect()
+}
+
+#[derive(Deserialize)]
+struct Page {
+    data: Vec<Recorded>,
+    count: Option<Count>,
+    partial: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Recorded {
+    event: Event,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    value: u64,
+    relation: String,
+}
+
+/// Asks until the answer is whole, as a client does whose search ran out of time.
+async fn ask(
+    connection: &mut Connection,
+    world: &World,
+    question: &Question,
+) -> Result<(Answer, Duration), Failure> {
+    let path = path(world, question);
+    let mut answer = Answer::default();
+    let (mut took, mut after) = (Duration::ZERO, String::new());
+    loop {
+        let began = Instant::now();
+        let (status, body) = connection.get(&format!("{path}{after}")).await?;
+        took += began.elapsed();
+        if status != 200 {
+            return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(body)).into());
+        }
+        let page: Page = serde_json::from_slice(body)?;
+        answer
+            .ids
+            .extend(page.data.into_iter().map(|row| row.event.id));
+        if let (Ask::Count(..), Some(count)) = (&question.ask, page.count) {
+            if count.relation == "more_than" {
+                return Err(format!("{path}: more than {COUNT}").into());
+            }
+            *answer.count.get_or_insert(0) += count.value;
+            answer.ids.clear();
+        }
+        match page.partial {
+            Some(position) if answer.ids.len() < PAGE => after = format!("&after={position}"),
+            _ => break,
+        }
+    }
+    answer.ids.truncate(PAGE);
+    Ok((answer, took))
+}
+
+/// As of the end of the loading: what reading records comes after that.
+fn path(world: &World, question: &Question) -> String {
+    let organization = workspace(world, question.workspace);
+    let size = world.sizes[question.workspace as usize];
+    let within = |from: &i64, to: &i64| {
+        let (from, to) = (Timestamp::clamped(*from), Timestamp::clamped(*to));
+        format!("&from={from}&to={to}")
+    };
+    let (limit, rest) = match &question.ask {
+        Ask::Newest => (PAGE, String::new()),
+        Ask::Actor(id) => (PAGE, format!("&q=actor.id:{id}")),
+        Ask::Target(id) => (PAGE, format!("&q=target.id:{id}")),
+        Ask::Actions(prefix, from, to) => {
+            (PAGE, format!("&q=action:{prefix}*{}", within(from, to)))
+        }
+        Ask::Text(word) => (PAGE, format!("&q={word}")),
+        Ask::Count(action, from, to) => (
+            1,
+            format!("&count={COUNT}&q=action:{action}{}", within(from, to)),
+        ),
+    };
+    format!("/audit_logs/events?organization_id={organization}&as_of={size}&limit={limit}{rest}")
+}
+
+/// What lies in a directory, by what it is.
+pub(super) struct Directory(BTreeMap<String, u64>);
+
+pub(super) fn directory(path: &Path) -> Result<Directory, Failure> {
+    let mut found = Directory(BTreeMap::new());
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let bytes = bytes_below(&entry.path())?;
+        found.0.insert(name, bytes);
+    }
+    Ok(found)
+}
+
+fn bytes_below(path: &Path) -> Result<u64, Failure> {
+    let about = fs::symlink_metadata(path)?;
+    if !about.is_dir() {
+        return Ok(about.len());
+    }
+    let mut bytes = 0;
+    for entry in fs::read_dir(path)? {
+        bytes += bytes_below(&entry?.path())?;
+    }
+    Ok(bytes)
+}
+
+impl Directory {
+    pub(super) fn an_event(&self, events: u64) -> Value {
+        let bytes: u64 = self.0.values().sum();
+        Value::BytesAnEvent(bytes as f64 / events as f64)
+    }
+}
+
+impl fmt::Display for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<(&String, &u64)> = self.0.iter().collect();
+        parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(**bytes));
+        for (n, (name, bytes)) in parts.into_iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}`{name}` {:.1} MB", *bytes as f64 / 1e6)?;
+        }
+        Ok(())
+    }
+}

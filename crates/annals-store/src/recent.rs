@@ -1,7 +1,7 @@
 //! What is known in memory of every log, and the one function by which it grows.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use annals_merkle::{CompactRange, Hash, node_hash};
@@ -23,6 +23,8 @@ pub(crate) struct Recent {
     sealed_through: AtomicU32,
     /// The groups that are in the journal, in order.
     unsealed: Mutex<VecDeque<Unsealed>>,
+    /// How many events were recorded since the start.
+    recorded: AtomicU64,
 }
 
 /// The number of a segment, which is never given again.
@@ -279,12 +281,18 @@ impl Recent {
             salt,
             sealed_through: AtomicU32::new(0),
             unsealed: Mutex::default(),
+            recorded: AtomicU64::new(0),
         }
     }
 
     /// The group up to which everything lies in segments; what comes after it is in the journal.
     pub(crate) fn sealed_through(&self) -> u32 {
         self.sealed_through.load(Ordering::SeqCst)
+    }
+
+    /// How many events were recorded since the start.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
     }
 
     /// The groups of the journal that can be sealed, oldest first.
@@ -393,6 +401,7 @@ impl Recent {
             .iter()
             .map(|frame| u64::from(frame.plain))
             .sum();
+        self.recorded.fetch_add(events, Ordering::Relaxed);
         self.unsealed().push_back(Unsealed {
             group,
             events: to_u32(events),

@@ -32,6 +32,9 @@ use gather::Gathered;
 /// How often it is looked whether something is due.
 const TICK: Duration = Duration::from_millis(200);
 
+/// From so many events between two looks on it is a burst, which goes first.
+const BUSY: u64 = 1000;
+
 /// How long nothing is tried after a failure.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -109,11 +112,11 @@ impl Sealer {
     }
 
     fn seal_what_is_due(&self) {
-        let mut committed = 0;
+        let mut recorded = self.shared.blocks.recent.recorded();
         while !self.is_stopping() {
-            let now = self.shared.committed.load(Ordering::SeqCst);
-            let is_busy = now != committed;
-            committed = now;
+            let now = self.shared.blocks.recent.recorded();
+            let is_busy = now - recorded >= BUSY;
+            recorded = now;
             match self.seal_due(is_busy) {
                 Ok(true) => {}
                 Ok(false) => self.pause(TICK),
@@ -123,8 +126,12 @@ impl Sealer {
     }
 
     fn merge_what_is_due(&self) {
+        let mut recorded = self.shared.blocks.recent.recorded();
         while !self.is_stopping() {
-            match self.merge_due() {
+            let now = self.shared.blocks.recent.recorded();
+            let is_busy = now - recorded >= BUSY;
+            recorded = now;
+            match self.merge_due(is_busy) {
                 Ok(true) => {}
                 Ok(false) => self.pause(TICK),
                 Err(error) => self.report("merging", &error),
@@ -170,7 +177,7 @@ impl Sealer {
             }
             self.seal(&groups)?;
         }
-        while self.merge_due()? {}
+        while self.merge_due(false)? {}
         Ok(())
     }
 

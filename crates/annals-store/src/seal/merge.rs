@@ -15,9 +15,14 @@ const LOOK_UP: u32 = 4096;
 
 impl Sealer {
     /// Merges what is due. Whether there was something.
-    pub(super) fn merge_due(&self) -> Result<bool, StoreError> {
+    ///
+    /// While others are recording that waits, unless segments become so many that readers suffer.
+    pub(super) fn merge_due(&self, is_busy: bool) -> Result<bool, StoreError> {
         let _turn = turn(&self.merging_now);
         let listed = self.shared.blocks.with_reader(manifest::list)?;
+        if is_busy && listed.len() < plan::SEGMENTS_MANY * self.sealing.fan {
+            return Ok(false);
+        }
         let Some(run) = plan::merge(&listed, &self.sealing) else {
             return Ok(false);
         };

@@ -13,9 +13,12 @@ const BYTES_AT_ONCE: u64 = 48 << 20;
 /// No segment is made larger than this by merging, so that a merge ends and a file can be copied.
 const ROWS_MAX: u64 = 64 << 20;
 
+/// So many times the segments that become one are too many: they are merged whatever else is going on.
+pub(super) const SEGMENTS_MANY: usize = 8;
+
 /// The groups that are to be sealed now, if it is time for it.
 ///
-/// It is when there are enough events for a segment and nobody is writing, when there are so many that
+/// It is when there are enough events for a segment and no burst is going on, when there are so many that
 /// the journal would grow beyond its bound, or when the oldest have waited for long.
 pub(super) fn due(
     unsealed: &VecDeque<Unsealed>,

@@ -36,9 +36,19 @@ pub(crate) const OF_IDS: Shape = Shape {
 impl Shape {
     /// The filter over these keys; empty if there are none.
     pub(crate) fn build(self, keys: &[u64]) -> Vec<u8> {
-        let mut filter = vec![0; (keys.len() * self.bits).div_ceil(8)];
+        self.fill(keys, self.bytes(keys.len()))
+    }
+
+    /// How many bytes a filter over so many keys has.
+    pub(crate) fn bytes(self, keys: usize) -> usize {
+        (keys * self.bits).div_ceil(8)
+    }
+
+    /// A filter of so many bytes over these keys.
+    pub(crate) fn fill(self, keys: &[u64], bytes: usize) -> Vec<u8> {
+        let mut filter = vec![0; bytes];
         for key in keys {
-            for bit in self.places(*key, filter.len()) {
+            for bit in self.places(*key, bytes) {
                 filter[bit / 8] |= 1 << (bit % 8);
             }
         }

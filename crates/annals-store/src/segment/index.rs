@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::filter::{OF_IDS, OF_PAGE, Probe};
 use super::{Flaw, ReadAt};
 use crate::Slot;
-use crate::fingerprint::fingerprint;
 use crate::journal::{Input, put_number, put_signed, to_u32, to_usize};
 
 const MAGIC: &[u8; 16] = b"annals-index/v1\n";
-const SUM_BYTES: usize = 8;
+const SUM_BYTES: usize = 4;
 
 /// What is known of one page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,9 +28,28 @@ pub(crate) struct Page {
 pub(crate) struct Index {
     source: Arc<dyn ReadAt>,
     pages: Vec<Page>,
-    /// Where the filter over the ids of a log lies, by slot.
-    ids: Vec<(Slot, u64, u32)>,
+    /// The filter over the ids of a log, by slot.
+    ids: Vec<IdFilter>,
     sums: Sums,
+}
+
+/// Where the filter over the ids of a log lies. It is made of blocks, of which a look-up reads one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct IdFilter {
+    slot: Slot,
+    offset: u64,
+    blocks: u32,
+    /// Bytes of a block, without its checksum.
+    block: u32,
+}
+
+/// How many bytes a block has at most.
+const BLOCK_BYTES: usize = 4096 - SUM_BYTES;
+
+/// The block that a key belongs to. The bits above those that choose places in it decide.
+fn block_of(key: u64, blocks: u32) -> u32 {
+    let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    to_u32((spread * u64::from(blocks)) >> 32)
 }
 
 /// Checksums of pieces of the segment's file.
@@ -43,13 +61,20 @@ pub(crate) struct Sums {
     tail: (u64, u32),
 }
 
+/// CRC-32, against rot.
 pub(crate) fn sum(bytes: &[u8]) -> u32 {
-    // Half of it is enough against rot.
-    (fingerprint(b"annals/rotsum/v1", bytes) >> 32) as u32
+    crc32fast::hash(bytes)
 }
 
-fn long_sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
-    fingerprint(b"annals/rotsum/v1", bytes).to_le_bytes()
+/// The bytes without the checksum that follows them, if it fits.
+fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (content, known) = bytes.split_last_chunk()?;
+    (sum(content) == u32::from_le_bytes(*known)).then_some(content)
+}
+
+fn push_checked(out: &mut Vec<u8>, content: &[u8]) {
+    out.extend_from_slice(content);
+    out.extend_from_slice(&sum(content).to_le_bytes());
 }
 
 impl Sums {
@@ -115,10 +140,10 @@ impl IndexWriter {
 
     /// The index as bytes.
     pub(crate) fn finish(mut self, sums: &Sums) -> Vec<u8> {
-        let ids: Vec<(Slot, Vec<u8>)> = self
+        let ids: Vec<(Slot, Vec<Vec<u8>>)> = self
             .ids
             .drain(..)
-            .map(|(slot, hashes)| (slot, OF_IDS.build(&hashes)))
+            .map(|(slot, hashes)| (slot, id_blocks(&hashes)))
             .collect();
         let mut head = Vec::new();
         put_number(&mut head, self.segment_bytes);
@@ -136,9 +161,10 @@ impl IndexWriter {
             put_number(&mut head, filter.len() as u64);
         }
         put_number(&mut head, ids.len() as u64);
-        for (slot, filter) in &ids {
+        for (slot, blocks) in &ids {
             put_number(&mut head, u64::from(*slot));
-            put_number(&mut head, filter.len() as u64);
+            put_number(&mut head, blocks.len() as u64);
+            put_number(&mut head, blocks.first().map_or(0, Vec::len) as u64);
         }
         put_number(&mut head, sums.tail.0);
         head.extend_from_slice(&sums.tail.1.to_le_bytes());
@@ -151,15 +177,10 @@ impl IndexWriter {
         }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&to_u32(head.len()).to_le_bytes());
-        out.extend_from_slice(&head);
-        out.extend_from_slice(&long_sum(&head));
-        for filter in self
-            .filters
-            .iter()
-            .chain(ids.iter().map(|(_, filter)| filter))
-        {
-            out.extend_from_slice(filter);
-            out.extend_from_slice(&long_sum(filter));
+        push_checked(&mut out, &head);
+        let id_blocks = ids.iter().flat_map(|(_, blocks)| blocks);
+        for filter in self.filters.iter().chain(id_blocks) {
+            push_checked(&mut out, filter);
         }
         out
     }
@@ -177,38 +198,37 @@ impl Index {
         }
         let length = length.try_into().map_or(0, u32::from_le_bytes) as usize;
         let bytes = source.read_at(20, length + SUM_BYTES)?;
-        let (head, known) = bytes
-            .split_at_checked(length)
-            .ok_or_else(|| Flaw::new("the index is too short"))?;
-        if long_sum(head) != known {
-            return Err(Flaw::new("the index's checksum does not match"));
-        }
+        let head =
+            checked(&bytes).ok_or_else(|| Flaw::new("the index's checksum does not match"))?;
         let mut input = Input::new(head);
         if input.number()? != segment_bytes {
             return Err(Flaw::new("the index belongs to another segment"));
         }
         let mut at = (20 + length + SUM_BYTES) as u64;
-        let mut place = |length: u32| {
-            let offset = at;
-            at += u64::from(length) + SUM_BYTES as u64;
-            (offset, length)
-        };
         let mut pages = Vec::new();
         for _ in 0..input.count(5)? {
             let earliest = input.signed()?;
             let latest = earliest.saturating_add_unsigned(input.number()?);
             let ids = (input.number()?, input.number()?);
+            let length = input.small()?;
             pages.push(Page {
                 occurred: (earliest, latest),
                 ids,
-                filter: place(input.small()?),
+                filter: (at, length),
             });
+            at += u64::from(length) + SUM_BYTES as u64;
         }
         let mut ids = Vec::new();
-        for _ in 0..input.count(2)? {
-            let slot = input.small()?;
-            let (offset, length) = place(input.small()?);
-            ids.push((slot, offset, length));
+        for _ in 0..input.count(3)? {
+            let (slot, blocks, block) = (input.small()?, input.small()?, input.small()?);
+            let all = u64::from(blocks) * (u64::from(block) + SUM_BYTES as u64);
+            ids.push(IdFilter {
+                slot,
+                offset: at,
+                blocks,
+                block,
+            });
+            at += all;
         }
         let mut sums = Sums {
             pieces: Vec::new(),
@@ -247,37 +267,55 @@ impl Index {
 
     /// Whether the log may have an event with this id, which has no time in it, by its hash.
     pub(crate) fn may_hold_id(&self, slot: Slot, hash: u64) -> bool {
-        let Ok(at) = self.ids.binary_search_by_key(&slot, |(slot, ..)| *slot) else {
+        let Ok(at) = self.ids.binary_search_by_key(&slot, |known| known.slot) else {
             return false;
         };
-        let (_, offset, length) = self.ids[at];
-        self.filter(offset, length)
-            .is_none_or(|filter| OF_IDS.may_hold(&filter, hash))
+        let known = &self.ids[at];
+        self.block(known, block_of(hash, known.blocks))
+            .is_none_or(|block| OF_IDS.may_hold(&block, hash))
+    }
+
+    fn block(&self, known: &IdFilter, n: u32) -> Option<Vec<u8>> {
+        let stride = u64::from(known.block) + SUM_BYTES as u64;
+        self.filter(known.offset + u64::from(n) * stride, known.block)
     }
 
     /// A filter; `None` if it cannot be read, so that everything may be in it.
     fn filter(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        let mut bytes = self
+        let bytes = self
             .source
             .read_at(offset, to_usize(length) + SUM_BYTES)
-            .ok()?
-            .to_vec();
-        let known = bytes.split_off(bytes.len().checked_sub(SUM_BYTES)?);
-        (long_sum(&bytes) == *known).then_some(bytes)
+            .ok()?;
+        checked(&bytes).map(<[u8]>::to_vec)
     }
 
     /// Reads all filters and compares their checksums.
     pub(crate) fn verify(&self) -> Result<(), Flaw> {
-        let pages = self.pages.iter().map(|page| page.filter);
-        let ids = self
+        let pages = self.pages.iter().map(|page| {
+            let (offset, length) = page.filter;
+            self.filter(offset, length)
+        });
+        let blocks = self
             .ids
             .iter()
-            .map(|(_, offset, length)| (*offset, *length));
-        for (offset, length) in pages.chain(ids) {
-            if self.filter(offset, length).is_none() {
-                return Err(Flaw::new("a filter's checksum does not match"));
-            }
+            .flat_map(|known| (0..known.blocks).map(|n| self.block(known, n)));
+        match pages.chain(blocks).all(|filter| filter.is_some()) {
+            true => Ok(()),
+            false => Err(Flaw::new("a filter's checksum does not match")),
         }
-        Ok(())
     }
+}
+
+/// The filter over ids, block by block. All blocks have the same size.
+fn id_blocks(hashes: &[u64]) -> Vec<Vec<u8>> {
+    let count = OF_IDS.bytes(hashes.len()).div_ceil(BLOCK_BYTES).max(1);
+    let mut of_block = vec![Vec::new(); count];
+    for hash in hashes {
+        of_block[to_usize(block_of(*hash, to_u32(count)))].push(*hash);
+    }
+    let bytes = OF_IDS.bytes(hashes.len()).div_ceil(count);
+    of_block
+        .iter()
+        .map(|hashes| OF_IDS.fill(hashes, bytes))
+        .collect()
 }

@@ -5,6 +5,7 @@
 //! What is here knows bytes in and bytes out. Where the files lie and which of them count is not known here.
 
 mod cells;
+mod columns;
 mod cursor;
 mod directory;
 mod filter;
@@ -13,14 +14,16 @@ mod members;
 mod page;
 mod read;
 mod schema;
+mod uuid;
 mod write;
 
 pub(crate) use cursor::{BadPage, Cursor};
 pub(crate) use directory::Entry;
-pub(crate) use filter::{Probe, uuid_millis};
+pub(crate) use filter::Probe;
 pub(crate) use index::Index;
 pub(crate) use page::PAGE_ROWS;
 pub(crate) use read::{ReadAt, Segment};
+pub(crate) use uuid::uuid_millis;
 pub(crate) use write::{Redacted, SegmentWriter, Stored};
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use annals_event::{Filter, KeyClass};
 
+use super::uuid::uuid_millis;
 use crate::Slot;
 use crate::fingerprint::fingerprint;
 
@@ -70,24 +71,6 @@ impl Shape {
             crate::journal::to_usize(first.wrapping_add(n.wrapping_mul(step)) % bits.max(1))
         })
     }
-}
-
-/// The time in an id that is a UUID of version 7, in milliseconds since the epoch.
-pub(crate) fn uuid_millis(id: &str) -> Option<u64> {
-    let bytes = id.as_bytes();
-    let is_uuid = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(n, byte)| match n {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            14 => *byte == b'7',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if !is_uuid {
-        return None;
-    }
-    u64::from_str_radix(&id[..8], 16)
-        .ok()
-        .zip(u64::from_str_radix(&id[9..13], 16).ok())
-        .map(|(high, low)| high << 16 | low)
 }
 
 /// What a search asks of the filters of a log's pages: of each list, one key has to be there.
@@ -185,23 +168,6 @@ mod tests {
                 .count();
             assert!(wrongly <= most, "{wrongly} of 10,000");
             assert!(!shape.may_hold(&[], 7));
-        }
-    }
-
-    #[test]
-    fn only_uuids_of_version_7_tell_the_time() {
-        let millis = uuid_millis("0193a3b4-c5d6-7000-8000-000000000000");
-        assert_eq!(millis, Some(0x0193_a3b4_c5d6));
-        assert_eq!(uuid_millis("0193A3B4-C5D6-7000-8000-000000000000"), millis);
-        for other in [
-            "",
-            "0193a3b4-c5d6-4000-8000-000000000000",
-            "0193a3b4-c5d6-7000-8000-00000000000",
-            "0193a3b4-c5d6-7000-8000-00000000000g",
-            "0193a3b4c5d67000800000000000000000000",
-            "0193a3b4_c5d6-7000-8000-000000000000",
-        ] {
-            assert_eq!(uuid_millis(other), None, "{other}");
         }
     }
 }

@@ -1,19 +1,15 @@
 //! Reading a segment: any rows, any columns.
 
-use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annals_event::{Draft, KeyClass, Row, RowParts, Timestamp, address_key, fold_key};
+use annals_event::{KeyClass, RowParts, fold_key};
 use annals_merkle::Hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes};
-use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{
-    ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type,
-};
+use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
@@ -21,14 +17,15 @@ use parquet::file::metadata::{
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::cells::{Parts, TargetParts, assemble};
+use super::columns::{Columns, Values, to_i32};
 use super::directory::{self, Entry};
-use super::filter::{Probe, key_hash, uuid_millis};
+use super::filter::{Probe, key_hash};
 use super::index::{Index, Sums, sum};
 use super::page::{GROUP_PAGES, PAGE_ROWS};
 use super::schema::{COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION};
-use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS, uuid_text};
-use super::{Flaw, Redacted, Stored};
+use super::uuid::uuid_millis;
+use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
+use super::{Flaw, Stored};
 use crate::Slot;
 use crate::journal::{to_u32, to_usize};
 
@@ -285,6 +282,7 @@ impl Segment {
             .map(|index| index.page_locations().clone())
             .ok_or_else(|| Flaw::new("a column has no index of its pages"))?;
         let pages = SerializedPageReader::new(self.file.clone(), chunk, rows, Some(locations))?;
+        let pages = Box::new(pages);
         let mut values = Values::default();
         match column.physical() {
             Physical::Int32 => {
@@ -413,277 +411,6 @@ fn wanted(parts: RowParts) -> Vec<Column> {
     take(parts.targets, &TARGET_COLUMNS);
     take(parts.targets, &[TargetFlags]);
     columns
-}
-
-fn to_i32(number: i64) -> i32 {
-    let [a, b, c, d, ..] = number.to_le_bytes();
-    i32::from_le_bytes([a, b, c, d])
-}
-
-/// The values of one column for a run of rows.
-#[derive(Default)]
-struct Values {
-    numbers: Vec<i64>,
-    texts: Vec<ByteArray>,
-    /// For each level the value there, or [`MISSING`]. Empty if every row has one.
-    places: Vec<u32>,
-    /// For each row the first of its elements, and the number of all. Empty if a row is a level.
-    elements: Vec<u32>,
-}
-
-const MISSING: u32 = u32::MAX;
-
-impl Values {
-    fn read<T: DataType>(
-        &mut self,
-        described: parquet::schema::types::ColumnDescPtr,
-        pages: SerializedPageReader<Checked>,
-        first: usize,
-        count: usize,
-        values: &mut Vec<T::T>,
-    ) -> Result<(), Flaw> {
-        let (definition, repetition) = (described.max_def_level(), described.max_rep_level());
-        let mut reader = ColumnReaderImpl::<T>::new(described, Box::new(pages));
-        if first > 0 && reader.skip_records(first)? != first {
-            return Err(Flaw::new("a column has too few rows"));
-        }
-        let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
-        let (records, ..) = reader.read_records(
-            count,
-            (definition > 0).then_some(&mut definitions),
-            (repetition > 0).then_some(&mut repetitions),
-            values,
-        )?;
-        if records != count {
-            return Err(Flaw::new("a column has too few rows"));
-        }
-        let mut next = 0;
-        if repetition == 0 {
-            for level in &definitions {
-                self.place(*level == definition, &mut next);
-            }
-            return Ok(());
-        }
-        for (level, repeated) in definitions.iter().zip(&repetitions) {
-            if *repeated == 0 {
-                self.elements.push(to_u32(self.places.len()));
-            }
-            // Below the first level the row has no element at all.
-            if *level > 0 {
-                self.place(*level == definition, &mut next);
-            }
-        }
-        self.elements.push(to_u32(self.places.len()));
-        Ok(())
-    }
-
-    fn place(&mut self, has_value: bool, next: &mut u32) {
-        self.places.push(if has_value { *next } else { MISSING });
-        *next += u32::from(has_value);
-    }
-
-    fn value(&self, level: usize) -> Option<&[u8]> {
-        if self.places.is_empty() {
-            return self.texts.get(level).map(ByteArray::data);
-        }
-        match self.places.get(level) {
-            Some(&place) if place != MISSING => self.texts.get(place as usize).map(ByteArray::data),
-            _ => None,
-        }
-    }
-
-    fn elements(&self, row: usize) -> Range<usize> {
-        let at = |n| self.elements.get(n).map_or(0, |at| *at as usize);
-        at(row)..at(row + 1)
-    }
-}
-
-/// Columns of a run of rows. What was not asked for is not there.
-struct Columns {
-    values: Vec<Option<Values>>,
-}
-
-impl Columns {
-    fn new() -> Columns {
-        Columns {
-            values: (0..COLUMNS).map(|_| None).collect(),
-        }
-    }
-
-    fn number(&self, column: Column, row: usize) -> i64 {
-        let values = self.values[column as usize].as_ref();
-        values
-            .and_then(|values| values.numbers.get(row))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    fn bytes(&self, column: Column, level: usize) -> Option<&[u8]> {
-        self.values[column as usize].as_ref()?.value(level)
-    }
-
-    fn text(&self, column: Column, level: usize) -> Result<Option<&str>, Flaw> {
-        match self.bytes(column, level) {
-            None => Ok(None),
-            Some(bytes) => std::str::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| Flaw::new("a text is not UTF-8")),
-        }
-    }
-
-    /// The id of the event.
-    fn id(&self, row: usize) -> Result<Cow<'_, str>, Flaw> {
-        match self.bytes(Column::Id, row) {
-            Some(uuid) => Ok(Cow::Owned(uuid_text(uuid))),
-            None => Ok(Cow::Borrowed(
-                self.text(Column::IdText, row)?.unwrap_or_default(),
-            )),
-        }
-    }
-
-    fn texts<const N: usize>(
-        &self,
-        columns: [Column; N],
-        level: usize,
-    ) -> Result<[Option<&str>; N], Flaw> {
-        let mut texts = [None; N];
-        for (text, column) in texts.iter_mut().zip(columns) {
-            *text = self.text(column, level)?;
-        }
-        Ok(texts)
-    }
-
-    /// The elements of a row in the list of targets.
-    fn targets(&self, row: usize) -> Range<usize> {
-        let values = self.values[Column::TargetType as usize].as_ref();
-        values.map_or(0..0, |values| values.elements(row))
-    }
-
-    fn stored(&self, row: usize) -> Result<Stored, Flaw> {
-        let position = u64::try_from(self.number(Column::Position, row))
-            .map_err(|_| Flaw::new("a position below zero"))?;
-        let recorded_at = Timestamp::from_micros(self.number(Column::RecordedAt, row))
-            .ok_or_else(|| Flaw::new("a time out of range"))?;
-        if let Some(bytes) = self.bytes(Column::Redacted, row) {
-            let (leaf, id_hash) = bytes
-                .split_first_chunk()
-                .and_then(|(leaf, rest)| Some((*leaf, rest.try_into().ok()?)))
-                .ok_or_else(|| Flaw::new("a redacted entry of another length"))?;
-            return Ok(Stored::Redacted(Redacted {
-                position,
-                recorded_at,
-                leaf,
-                id_hash,
-            }));
-        }
-        let draft = match self.bytes(Column::Raw, row) {
-            Some(raw) => Draft::decode(raw).map_err(|error| Flaw::new(error.to_string()))?,
-            None => self.draft(row)?,
-        };
-        let by = self.text(Column::RecordedBy, row)?.unwrap_or_default();
-        Ok(Stored::Event(Row::new(position, recorded_at, by, draft)))
-    }
-
-    fn draft(&self, row: usize) -> Result<Draft, Flaw> {
-        let required =
-            |column| -> Result<&str, Flaw> { Ok(self.text(column, row)?.unwrap_or_default()) };
-        let [metadata, next, previous, version] = self.texts(DETAILS_COLUMNS, row)?;
-        let targets = self.targets(row);
-        let mut of_row = Vec::with_capacity(targets.len());
-        for element in targets {
-            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element)?;
-            of_row.push(TargetParts {
-                kind: kind.unwrap_or_default(),
-                flags: to_i32(self.number(Column::TargetFlags, element)),
-                members: [email, id, metadata, name],
-            });
-        }
-        let has_targets = self.values[Column::TargetType as usize].is_some();
-        let erased = self.bytes(Column::Erased, row).unwrap_or_default();
-        let id = self.id(row)?;
-        let parts = Parts {
-            id: &id,
-            action: required(Column::Action)?,
-            occurred_at: self.number(Column::OccurredAt, row),
-            flags: to_i32(self.number(Column::Flags, row)),
-            actor_type: required(Column::ActorType)?,
-            reason: self.text(Column::Failure, row)?,
-            actor: self.texts(
-                [
-                    Column::ActorEmail,
-                    Column::ActorId,
-                    Column::ActorMetadata,
-                    Column::ActorName,
-                    Column::OnBehalfOf,
-                    Column::ActorRole,
-                ],
-                row,
-            )?,
-            context: self.texts(CONTEXT_COLUMNS, row)?,
-            details: [None, metadata, next, previous, version],
-            failure: self.texts(
-                [
-                    Column::FailureDetail,
-                    Column::FailureReason,
-                    Column::FailureStage,
-                ],
-                row,
-            )?,
-            // Without the targets nobody asks what of them is gone.
-            erased: if has_targets { erased } else { &[] },
-        };
-        assemble(parts, of_row.into_iter())
-    }
-
-    /// The hashes of the keys of a row.
-    fn keys(
-        &self,
-        row: usize,
-        slot: Slot,
-        stored: &Stored,
-        out: &mut Vec<u64>,
-    ) -> Result<(), Flaw> {
-        let mut key = |class, text: Option<&str>| {
-            if let Some(text) = text {
-                out.push(key_hash(slot, class, fold_key(text).as_bytes()));
-            }
-        };
-        let Stored::Event(event) = stored else {
-            return Ok(());
-        };
-        let id = event.skeleton().id.as_str();
-        key(KeyClass::Id, uuid_millis(id).is_none().then_some(id));
-        let location = if self.bytes(Column::Raw, row).is_some() {
-            // The columns may lack what does not fit into them.
-            key(KeyClass::Actor, event.skeleton().actor.id.as_deref());
-            key(KeyClass::Actor, event.actor_id());
-            key(KeyClass::Actor, event.actor_name());
-            key(KeyClass::Actor, event.actor_email());
-            for (target, clear) in event.targets().zip(&event.skeleton().targets) {
-                key(KeyClass::Target, clear.id.as_deref());
-                key(KeyClass::Target, target.id);
-                key(KeyClass::Target, target.name);
-                key(KeyClass::Target, target.email);
-            }
-            key(KeyClass::Session, event.context("session_id"));
-            event.context("location")
-        } else {
-            for column in [Column::ActorId, Column::ActorName, Column::ActorEmail] {
-                key(KeyClass::Actor, self.text(column, row)?);
-            }
-            for element in self.targets(row) {
-                for column in [Column::TargetId, Column::TargetName, Column::TargetEmail] {
-                    key(KeyClass::Target, self.text(column, element)?);
-                }
-            }
-            key(KeyClass::Session, self.text(Column::SessionId, row)?);
-            self.text(Column::Location, row)?
-        };
-        if let Some(address) = location.and_then(address_key) {
-            out.push(key_hash(slot, KeyClass::Address, &address));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::Flaw;
 use super::cells::shred;
 use super::directory::{self, Entry};
-use super::filter::uuid_millis;
 use super::page::{Buffer, GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION, message, properties,
 };
+use super::uuid::{uuid_bytes, uuid_millis};
 use crate::Slot;
 
 /// What is stored at a position.
@@ -335,46 +335,6 @@ impl<W: Write + Send> SegmentWriter<W> {
         group.close()?;
         Ok(())
     }
-}
-
-/// The bytes of a UUID, if the text is one as it is written by the rules: lower case, with hyphens.
-fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    let text = text.as_bytes();
-    if text.len() != 36 {
-        return None;
-    }
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 16];
-    let mut at = 0;
-    for byte in &mut bytes {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if text[at] != b'-' {
-                return None;
-            }
-            at += 1;
-        }
-        *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
-        at += 2;
-    }
-    Some(bytes)
-}
-
-/// The text of a UUID.
-pub(super) fn uuid_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
-    for (n, byte) in bytes.iter().enumerate() {
-        if matches!(n, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
-    text
 }
 
 /// The columns of the context's members, in canonical order.

@@ -1,0 +1,121 @@
+//! Rows of one log out of a segment.
+
+use annals_event::{Row, RowParts};
+
+use super::{Block, Look, Stretch};
+use crate::Order;
+use crate::journal::to_u32;
+use crate::recent::Extent;
+use crate::segment::{Flaw, Probe, Segment, Stored};
+
+/// What matches at the near end of a segment's share of a log: of one page.
+pub(super) fn of_segment(
+    segment: &Segment,
+    stretch: &Stretch,
+    extent: &Extent,
+    order: Order,
+    look: &Look,
+    most: usize,
+) -> Result<Block, Flaw> {
+    let entry = extent.entry;
+    let row_of = |position: u64| entry.row + to_u32(position - entry.first);
+    let position_of = |row: u32| entry.first + u64::from(row - entry.row);
+    let near = match order {
+        Order::Asc => row_of(stretch.from),
+        Order::Desc => row_of(stretch.to - 1),
+    };
+    let nothing = |from, to| {
+        Ok(Block {
+            from,
+            to,
+            rows: Vec::new(),
+        })
+    };
+    if !look.overlaps(entry.occurred.0, entry.occurred.1) {
+        return nothing(stretch.from, stretch.to);
+    }
+    let (page, rows) = segment.page_of(near);
+    let mut begin = rows.start.max(row_of(stretch.from));
+    let mut end = rows.end.min(row_of(stretch.to - 1) + 1);
+    if !segment.may_hold(page, look.window(), &look.probe) {
+        return nothing(position_of(begin), position_of(end));
+    }
+    let events = |stored: Vec<Stored>| {
+        stored.into_iter().filter_map(|stored| match stored {
+            Stored::Event(row) => Some(row),
+            Stored::Redacted(_) => None,
+        })
+    };
+    let cut = |begin: &mut u32, end: &mut u32, count: u32| match order {
+        Order::Asc => *end = (*begin + count).min(*end),
+        Order::Desc => *begin = end.saturating_sub(count).max(*begin),
+    };
+    if look.filter.is_everything() {
+        cut(&mut begin, &mut end, to_u32(most));
+        let rows = events(segment.read(begin..end, RowParts::ALL)?).collect();
+        return Ok(Block {
+            from: position_of(begin),
+            to: position_of(end),
+            rows,
+        });
+    }
+    // First what the filter looks at, then everything of the rows that match.
+    let mut matching: Vec<Row> = events(segment.read(begin..end, look.parts)?)
+        .filter(|row| look.matches(row))
+        .collect();
+    let (from, to) = (position_of(begin), position_of(end));
+    if look.only_count || matching.is_empty() {
+        let rows = matching;
+        return Ok(Block { from, to, rows });
+    }
+    let (mut from, mut to) = (from, to);
+    if matching.len() > most {
+        match order {
+            Order::Asc => {
+                matching.truncate(most);
+                to = matching.last().map_or(to, |row| row.position + 1);
+            }
+            Order::Desc => {
+                matching.drain(..matching.len() - most);
+                from = matching.first().map_or(from, |row| row.position);
+            }
+        }
+    }
+    let first = matching.first().map_or(from, |row| row.position);
+    let last = matching.last().map_or(from, |row| row.position);
+    let whole = segment.read(row_of(first)..row_of(last) + 1, RowParts::ALL)?;
+    let mut wanted = matching.iter().map(|row| row.position).peekable();
+    let rows = events(whole)
+        .filter(|row| wanted.next_if_eq(&row.position).is_some())
+        .collect();
+    Ok(Block { from, to, rows })
+}
+
+/// The position of the event with this id in a segment's share of a log.
+pub(super) fn position_in(
+    segment: &Segment,
+    extent: &Extent,
+    id: &str,
+    probe: &Probe,
+) -> Result<Option<u64>, Flaw> {
+    let entry = extent.entry;
+    if !segment.may_hold_id(entry.slot, id) {
+        return Ok(None);
+    }
+    let mut row = entry.row;
+    while row < entry.row_end() {
+        let (page, rows) = segment.page_of(row);
+        let rows = rows.start.max(entry.row)..rows.end.min(entry.row_end());
+        row = rows.end;
+        if !segment.may_hold(page, (None, None), probe) {
+            continue;
+        }
+        let ids = segment.ids(rows.clone())?;
+        if let Some(n) = ids.iter().position(|known| known == id) {
+            return Ok(Some(
+                entry.first + u64::from(rows.start - entry.row) + n as u64,
+            ));
+        }
+    }
+    Ok(None)
+}

@@ -10,8 +10,9 @@ use crate::recent::Unsealed;
 /// How many bytes of events are sealed at once, before compression: they are in memory meanwhile.
 const BYTES_AT_ONCE: u64 = 48 << 20;
 
-/// No segment is made larger than this by merging, so that a merge ends and a file can be copied.
-const ROWS_MAX: u64 = 64 << 20;
+/// No segment is made larger than this by merging: its index is in memory while it is made, and a merge has
+/// to end.
+const ROWS_MAX: u64 = 16 << 20;
 
 /// So many times the segments that become one are too many: they are merged whatever else is going on.
 pub(super) const SEGMENTS_MANY: usize = 8;

@@ -129,7 +129,7 @@ fn every_search_finds_what_the_slow_way_finds() {
     let sample: Vec<Row> = world
         .log("org_a")
         .scan(0..2_600, Order::Asc)
-        .step_by(431)
+        .step_by(700)
         .map(Result::unwrap)
         .collect();
     let mut queries: Vec<String> = [
@@ -197,7 +197,7 @@ fn every_search_finds_what_the_slow_way_finds() {
             .collect();
         assert_eq!(all.len() as u64, log.size());
         let mut found_any = 0;
-        for query in &queries {
+        for (n, query) in queries.iter().enumerate() {
             let filter = filter(query);
             let expected: Vec<u64> = all
                 .iter()
@@ -205,7 +205,9 @@ fn every_search_finds_what_the_slow_way_finds() {
                 .map(|row| row.position)
                 .collect();
             found_any += usize::from(!expected.is_empty());
-            for order in [Order::Asc, Order::Desc] {
+            let orders = [Order::Desc, Order::Asc];
+            for order in &orders[..if n % 3 == 0 { 2 } else { 1 }] {
+                let order = *order;
                 let mut expected = expected.clone();
                 if order == Order::Desc {
                     expected.reverse();

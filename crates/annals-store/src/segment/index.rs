@@ -30,7 +30,7 @@ pub(crate) struct Index {
     pages: Vec<Page>,
     /// The filter over the ids of a log, by slot.
     ids: Vec<IdFilter>,
-    sums: Sums,
+    sums: Arc<Sums>,
 }
 
 /// Where the filter over the ids of a log lies. It is made of blocks, of which a look-up reads one.
@@ -244,11 +244,11 @@ impl Index {
             source,
             pages,
             ids,
-            sums,
+            sums: Arc::new(sums),
         })
     }
 
-    pub(crate) fn sums(&self) -> &Sums {
+    pub(crate) fn sums(&self) -> &Arc<Sums> {
         &self.sums
     }
 

@@ -47,7 +47,7 @@ pub(crate) struct Segment {
 /// What Parquet reads from: every page is compared with its checksum, if they are known.
 struct Checked {
     source: Arc<dyn ReadAt>,
-    sums: Option<Sums>,
+    sums: Option<Arc<Sums>>,
 }
 
 impl Length for Checked {

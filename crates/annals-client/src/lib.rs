@@ -20,6 +20,7 @@ mod context;
 mod event;
 #[cfg(feature = "http")]
 mod http;
+mod organization;
 mod outbox;
 mod receipt;
 #[cfg(relay)]
@@ -35,6 +36,7 @@ pub use context::{Network, NetworkError, RequestContext, client_address, request
 pub use event::{Integer, NewEvent, Ref};
 #[cfg(feature = "http")]
 pub use http::{Acknowledged, Batcher, Batching, Client, ClientBuilder, ClientError};
+pub use organization::{Organization, PortalLink};
 #[cfg(feature = "sqlite")]
 pub use outbox::SqliteOutbox;
 pub use outbox::{

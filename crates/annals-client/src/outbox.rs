@@ -21,10 +21,11 @@ pub use sqlite::SqliteOutbox;
 pub(crate) use sqlite::SqliteStore;
 pub use statement::{Insertion, POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS};
 
-use annals_event::{EventError, Json, Object, Timestamp};
+use annals_event::{EventError, Timestamp};
 
 use crate::context::RequestContext;
 use crate::event::NewEvent;
+use crate::organization::Organization;
 use crate::{WORKSPACE_BYTES, clock};
 
 /// Characters of a workspace's name, as the server counts them.
@@ -182,21 +183,19 @@ impl Item {
     }
 
     /// The row that tells of a workspace.
-    pub(crate) fn organization(workspace: &str, name: &str) -> Result<Self, OutboxError> {
-        let workspace = checked(workspace)?;
+    pub(crate) fn organization(organization: &Organization) -> Result<Self, OutboxError> {
+        let workspace = checked(&organization.id)?;
+        let name = &organization.name;
         let length = name.chars().take(NAME_CHARS + 1).count();
         if name.trim().is_empty() || length > NAME_CHARS || name.contains(char::is_control) {
             return Err(OutboxError::Name);
         }
-        let mut body = Object::new();
-        body.insert("id", workspace.as_str());
-        body.insert("name", name);
         Ok(Self {
             kind: ItemKind::Organization,
             workspace,
             event_id: String::new(),
             recorded_at: clock::now(),
-            body: Json::Object(body).to_canonical(),
+            body: organization.to_body(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use annals_event::{Event, Json, Object};
+use annals_event::Event;
 
 use super::ClientError;
 use super::answer::Outcome;
@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::context::RequestContext;
 use crate::event::NewEvent;
+use crate::organization::{Organization, PortalLink};
 use crate::receipt::{Kept, Receipt};
 
 /// A client of one Annals, with one pool of connections. Clones share it.
@@ -184,10 +185,15 @@ impl Client {
     /// # Errors
     /// [`ClientError`] says what to do. The key needs `manage` for all organizations.
     pub async fn ensure_organization(&self, id: &str, name: &str) -> Result<(), ClientError> {
-        let mut body = Object::new();
-        body.insert("id", id);
-        body.insert("name", name);
-        let body = Json::Object(body).to_canonical();
+        self.ensure(&Organization::new(id, name)).await
+    }
+
+    /// As [`Client::ensure_organization`], with what else Annals is to know of the workspace.
+    ///
+    /// # Errors
+    /// As [`Client::ensure_organization`].
+    pub async fn ensure(&self, organization: &Organization) -> Result<(), ClientError> {
+        let body = organization.to_body();
         let mut tries = 0;
         loop {
             match self.shared.transport.ensure(body.clone()).await {
@@ -197,15 +203,20 @@ impl Client {
         }
     }
 
-    /// A link that opens the audit log page of a workspace, once and within a few minutes, for the person who is to see it.
+    /// A link that opens the audit log page of a workspace, once and within a few minutes. Give it only to who may read everything.
     ///
     /// # Errors
     /// [`ClientError`] says what to do. The key needs `manage`.
     pub async fn portal_link(&self, workspace: &str) -> Result<String, ClientError> {
-        let mut body = Object::new();
-        body.insert("organization", workspace);
-        body.insert("intent", "audit_logs");
-        let body = Json::Object(body).to_canonical();
+        self.portal_link_for(&PortalLink::new(workspace)).await
+    }
+
+    /// The same for a person, for a page within, or for a frame of your own page.
+    ///
+    /// # Errors
+    /// As [`Client::portal_link`].
+    pub async fn portal_link_for(&self, link: &PortalLink) -> Result<String, ClientError> {
+        let body = link.to_body();
         let mut tries = 0;
         loop {
             match self.shared.transport.link(body.clone()).await {

@@ -19,6 +19,7 @@ use super::bound::{Estimate, count_limit};
 use super::{Bound, Item, ItemKind, OutboxError, Parked, Queued, Recorded, WhenFull};
 use crate::POSTGRES_MIGRATIONS;
 use crate::event::NewEvent;
+use crate::organization::Organization;
 use connection::Value;
 
 /// The outbox of an application that keeps its data in PostgreSQL.
@@ -161,11 +162,24 @@ impl PostgresOutbox {
     /// database refused.
     pub async fn ensure_organization(
         &self,
-        mut transaction: impl PostgresConnection,
+        transaction: impl PostgresConnection,
         workspace: &str,
         name: &str,
     ) -> Result<(), OutboxError> {
-        insert(&mut transaction, &[Item::organization(workspace, name)?]).await?;
+        self.ensure(transaction, &Organization::new(workspace, name))
+            .await
+    }
+
+    /// As [`PostgresOutbox::ensure_organization`], with what else Annals is to know of the workspace.
+    ///
+    /// # Errors
+    /// As [`PostgresOutbox::ensure_organization`].
+    pub async fn ensure(
+        &self,
+        mut transaction: impl PostgresConnection,
+        organization: &Organization,
+    ) -> Result<(), OutboxError> {
+        insert(&mut transaction, &[Item::organization(organization)?]).await?;
         Ok(())
     }
 

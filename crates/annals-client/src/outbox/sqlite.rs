@@ -16,6 +16,7 @@ use super::bound::{Estimate, count_limit};
 use super::{Bound, Insertion, Item, ItemKind, OutboxError, Parked, Queued, Recorded, WhenFull};
 use crate::SQLITE_MIGRATIONS;
 use crate::event::NewEvent;
+use crate::organization::Organization;
 
 /// The outbox of an application that keeps its data in SQLite.
 ///
@@ -151,7 +152,19 @@ impl SqliteOutbox {
         workspace: &str,
         name: &str,
     ) -> Result<(), OutboxError> {
-        insert(transaction, &Item::organization(workspace, name)?)?;
+        self.ensure(transaction, &Organization::new(workspace, name))
+    }
+
+    /// As [`SqliteOutbox::ensure_organization`], with what else Annals is to know of the workspace.
+    ///
+    /// # Errors
+    /// As [`SqliteOutbox::ensure_organization`].
+    pub fn ensure(
+        &self,
+        transaction: &Connection,
+        organization: &Organization,
+    ) -> Result<(), OutboxError> {
+        insert(transaction, &Item::organization(organization)?)?;
         Ok(())
     }
 

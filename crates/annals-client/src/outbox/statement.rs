@@ -2,6 +2,7 @@
 
 use super::{Item, ItemKind, OutboxError};
 use crate::event::NewEvent;
+use crate::organization::Organization;
 
 /// The tables of the outbox for SQLite 3.37 or newer, in order. Run those that are missing with your own migration tool, or all of
 /// them with [`crate::SqliteOutbox::migrate`]; running one twice does no harm.
@@ -66,7 +67,15 @@ impl Insertion {
     /// # Errors
     /// [`OutboxError::Workspace`] where no workspace has such an id, [`OutboxError::Name`] where none has such a name.
     pub fn organization(workspace: &str, name: &str) -> Result<Self, OutboxError> {
-        Item::organization(workspace, name).map(Self::from)
+        Self::of(&Organization::new(workspace, name))
+    }
+
+    /// The row that tells of a workspace, with what else Annals is to know of it.
+    ///
+    /// # Errors
+    /// As [`Insertion::organization`].
+    pub fn of(organization: &Organization) -> Result<Self, OutboxError> {
+        Item::organization(organization).map(Self::from)
     }
 }
 

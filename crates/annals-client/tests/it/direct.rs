@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use annals_client::actions::UserLogin;
-use annals_client::{Actor, Batching, Client, ClientError, NewEvent};
+use annals_client::{Actor, Batching, Client, ClientError, NewEvent, Organization, PortalLink};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
@@ -39,6 +39,69 @@ async fn an_acknowledged_event_is_in_the_log() {
     let link = client.portal_link("acme").await.unwrap();
     assert!(link.starts_with(&annals.url()), "{link}");
     assert_eq!(ureq::get(&link).call().unwrap().status(), 200);
+}
+
+/// What a host needs to show the page inside its own: the workspace knows where that is, and the link is for a person and a frame.
+#[tokio::test]
+async fn a_link_is_for_a_person_a_page_and_a_frame() {
+    let annals = Annals::start();
+    let client = annals.client();
+    let own = "https://app.example.com/acme/settings/audit-logs?open={path}";
+    let acme = Organization::new("acme", "Acme").viewer_url(own);
+    client.ensure(&acme).await.unwrap();
+    let known = annals.ask("GET", "/organizations/acme", &serde_json::Value::Null);
+    assert_eq!(known["viewer_url"], own);
+
+    let wanted = PortalLink::new("acme")
+        .user("usr_1", "Ana Ruiz", "ana@acme.example")
+        .role("owner")
+        .path("/w/acme/audit-logs?q=outcome%3Afailure")
+        .embed_origin("https://app.example.com")
+        .return_url("https://app.example.com/acme/settings");
+    let link = client.portal_link_for(&wanted).await.unwrap();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .max_redirects(0)
+        .build()
+        .into();
+    let opened = agent.get(&link).call().unwrap();
+    let to = opened.headers()["location"].to_str().unwrap();
+    assert!(
+        to.contains("/w/acme/audit-logs?q=outcome%3Afailure"),
+        "{to}"
+    );
+    let cookie = opened.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let path = to.trim_start_matches(&annals.url());
+    let page = agent
+        .get(format!("{}{path}", annals.url()))
+        .header("cookie", cookie)
+        .call();
+    let mut page = match page.unwrap() {
+        page if page.status() == 303 => {
+            let to = page.headers()["location"].to_str().unwrap();
+            let to = format!("{}{}", annals.url(), to.trim_start_matches(&annals.url()));
+            agent.get(to).header("cookie", cookie).call().unwrap()
+        }
+        page => page,
+    };
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.contains("frame-ancestors https://app.example.com"),
+        "{policy}"
+    );
+    assert!(
+        page.body_mut()
+            .read_to_string()
+            .unwrap()
+            .contains("Ana Ruiz")
+    );
+
+    let wrong = PortalLink::new("acme").path("/w/other/audit-logs");
+    assert!(matches!(
+        client.portal_link_for(&wanted.role("king")).await,
+        Err(ClientError::Refused { .. })
+    ));
+    assert!(client.portal_link_for(&wrong).await.is_err());
 }
 
 /// When `x` was recorded; the same event has the same time.

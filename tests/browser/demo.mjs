@@ -2,7 +2,7 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -13,12 +13,13 @@ import { chromium } from 'playwright-core';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const binary = process.env.ANNALS_BIN ?? join(root, 'target', 'debug', 'annals');
 
-/** Starts the demo; the result has what `annals demo --json` prints, and `stop()`. */
+/** Starts the demo, with the month of `all.mjs` where there is one; the result has what `annals demo --json` prints, and `stop()`. */
 export async function startDemo() {
   if (!existsSync(binary)) {
     throw new Error(`${binary} is not there; build it with \`cargo build\` or set ANNALS_BIN`);
   }
   const data = join(await mkdtemp(join(tmpdir(), 'annals-demo-')), 'demo');
+  if (process.env.ANNALS_MONTH) await cp(process.env.ANNALS_MONTH, data, { recursive: true });
   const child = spawn(binary, ['demo', '--json', '--data', data, '--listen', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -52,11 +53,19 @@ export async function startDemo() {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
     },
-    async stop() {
+    /** Ends it and says where its data is. */
+    async end() {
       child.kill('SIGTERM');
       const code = await ended;
-      await rm(join(data, '..'), { recursive: true, force: true });
       if (code !== 0) throw new Error(`annals demo ended with ${code}:\n${log}`);
+      return data;
+    },
+    async stop() {
+      try {
+        await this.end();
+      } finally {
+        await rm(join(data, '..'), { recursive: true, force: true });
+      }
     },
   };
 }

@@ -81,6 +81,9 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a sample workspace with a month of events, and print the links to click
     Demo(Demo),
+    /// The other tool of the demo, in a process of its own; it ends with its standard input
+    #[command(hide = true)]
+    Taskyard(TaskyardArgs),
     /// Create, list and unlock workspaces
     #[command(subcommand)]
     Workspace(Workspace),
@@ -127,14 +130,14 @@ pub(crate) struct Serve {
     pub(crate) dev: bool,
 }
 
-/// Run a sample workspace with a month of events, and print the links to click.
+/// Run a small company's issue tracker with a month of its work, and print the links to click.
 ///
-/// The month is generated once, through the public API; a second start uses what is there.
+/// The month is performed once, through the tracker's own pages; a second start uses what is there.
 #[derive(Group)]
 #[command(after_help = "\
 Examples:
   annals demo
-  annals demo --reset                 forget the data and generate the month anew
+  annals demo --reset                 forget the data and perform the month anew
   annals demo --json                  one line for scripts, then serve
 
 The data is in the user's data folder under annals/demo, or where --data says.")]
@@ -143,7 +146,7 @@ pub(crate) struct Demo {
     #[arg(from_global)]
     pub(crate) data: Option<PathBuf>,
 
-    /// Delete the data of the demo and generate it anew
+    /// Delete the data of the demo and perform the month anew
     #[arg(long)]
     pub(crate) reset: bool,
 
@@ -158,6 +161,13 @@ pub(crate) struct Demo {
     /// Another number tells another month
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+#[derive(Group)]
+pub(crate) struct TaskyardArgs {
+    /// Where the tracker listens that people come from
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) tracker: SocketAddr,
 }
 
 #[derive(Subcommand)]

@@ -1,18 +1,25 @@
-//! `annals demo`: a sample workspace with a month of events, in one command.
+//! `annals demo`: a small company's month, in one command.
 //!
-//! The events go through the public API like those of any product, while the store's clock is moved
-//! to the moment at which each one happens. From then on the clock is the machine's.
+//! It starts three things, each as its users run them: Annals, the tracker that records into it, and
+//! Taskyard, the other tool, in a process of its own. Then it performs the month through the
+//! tracker's own pages, as the people of that company, while both clocks stand where the story is.
+//! From then on the clocks are the machine's, and the tracker is another one that has no clock door.
 
+mod acts;
 mod attacks;
+mod browser;
 mod cast;
 mod chance;
 mod clock;
 mod daily;
-mod deeds;
 mod door;
-mod month;
+mod issues;
+mod projects;
 mod scenes;
-mod world;
+mod stage;
+mod story;
+mod taskyard;
+mod theatre;
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -24,26 +31,28 @@ use annals_event::Timestamp;
 use annals_store::{Clock as _, SystemClock};
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::args::Demo;
 use crate::client::Client;
 use crate::directory::{operator_toml, user_data};
-use crate::installation::{Installation, Settings};
+use crate::installation::{Installation, Settings, listen};
 use crate::output::{Output, program};
 use crate::place::read_config;
-use crate::progress::Progress;
 use crate::serve::{runtime, stop_signal};
 
 use clock::DemoClock;
-use month::Happening;
+use taskyard::Taskyard;
+pub(crate) use taskyard::run as run_taskyard;
+use theatre::{Found, Theatre};
 
-/// The workspace to look at.
-const ACME: (&str, &str) = ("acme", "Acme");
-/// The workspace whose audit log is locked.
-const GLOBEX: (&str, &str) = ("globex", "Globex");
-/// Marks a directory as the demo's, and that its month is complete.
+/// The workspace to look at, and the one whose audit log is locked.
+const ACME: &str = "Acme";
+const GLOBEX: &str = "Globex";
+/// Marks a directory as the demo's, and tells what its month left behind.
 const MARK: &str = "demo.json";
 const PORT: u16 = 4610;
+const TRACKER_PORT: u16 = 4640;
 const OTHER_PORTS: u16 = 20;
 
 /// Serves the demo until it is told to stop.
@@ -54,27 +63,23 @@ pub(crate) fn run(args: &Demo, output: &Output) -> Result<ExitCode> {
         None => user_data()?.join("demo"),
     };
     let until = end_of_month(args.until.as_deref())?;
-    let is_told = prepare(&data, args.reset)?;
-    let month = if is_told {
-        Vec::new()
-    } else {
-        both_months(args.seed, until)
-    };
-    let clock = Arc::new(match month.first() {
-        Some(first) => DemoClock::standing_at(first.happening.at),
-        None => DemoClock::of_the_machine(),
+    let left = prepare(&data, args.reset)?;
+    let clock = Arc::new(match &left {
+        None => DemoClock::standing_at(Timestamp::clamped(story::span(until).0 * 1_000_000)),
+        Some(_) => DemoClock::of_the_machine(),
     });
+    let wanted = args
+        .listen
+        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
+    let other_ports = if args.listen.is_some() {
+        0
+    } else {
+        OTHER_PORTS
+    };
     let settings = Settings {
         data: data.clone(),
-        listen: Some(
-            args.listen
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT))),
-        ),
-        other_ports: if args.listen.is_some() {
-            0
-        } else {
-            OTHER_PORTS
-        },
+        listen: Some(wanted),
+        other_ports,
         public_url: None,
         create_unknown: true,
         contact_url: Some("mailto:sales@annals.example?subject=Audit%20Logs".to_owned()),
@@ -82,36 +87,72 @@ pub(crate) fn run(args: &Demo, output: &Output) -> Result<ExitCode> {
         clock: Some(clock.clone()),
     };
     runtime()?.block_on(async {
-        let stop = stop_signal()?;
+        let stop = stopping()?;
         let installation = Installation::open(settings).await?;
         let data = installation.data.clone();
-        let (operator, url) = (installation.operator.clone(), installation.url.clone());
-        let door = door::routes(&operator, ACME.0, GLOBEX.0)?;
-        let mut serving = tokio::spawn(installation.serve(stop, Some(door)));
-        let api_key = operator.key.clone();
-        let folder = data.clone();
-        let progress = !output.is_json();
-        let telling = tokio::task::spawn_blocking(move || {
+        let (operator, annals) = (installation.operator.clone(), installation.url.clone());
+        // Whoever chose Annals' port to be any has the others be any too.
+        let port = if wanted.port() == 0 { 0 } else { TRACKER_PORT };
+        let listener = listen(SocketAddr::new(wanted.ip(), port), OTHER_PORTS).await?;
+        let address = listener.local_addr().context("the port has no address")?;
+        let taskyard = Taskyard::start(address)?;
+        let theatre = Theatre {
+            data: data.clone(),
+            address,
+            annals: annals.clone(),
+            key: operator.key.clone(),
+            taskyard: taskyard.places.clone(),
+        };
+        let door = door::Door::new(&operator)?;
+        let mut serving = tokio::spawn(installation.serve(wait(&stop), Some(door.routes())));
+        let telling = async {
             let client = Client::new(&operator.url, &operator.key)?;
-            if !is_told {
-                mark(&folder, false)?;
-                tell(&client, &clock, &month, until, progress)?;
-                mark(&folder, true)?;
-            }
+            let left = match left {
+                Some(left) => left,
+                None => {
+                    mark(&data, None)?;
+                    let left = theatre
+                        .perform(&clock, args.seed, until, !output.is_json())
+                        .await?;
+                    mark(&data, Some(&left))?;
+                    left
+                }
+            };
             clock.follow_the_machine();
-            size(&client)
-        });
-        tokio::select! {
+            let found = tokio::task::spawn_blocking(move || Found::look(&client));
+            anyhow::Ok((left, found.await.context("interrupted")??))
+        };
+        let (left, found) = tokio::select! {
             // Told to stop before the month was complete: the next start begins anew.
             served = &mut serving => return served.context("the server was interrupted")?,
-            told = telling => {
-                let size = told.context("the month was interrupted")??;
-                announce(&url, &api_key, &data, size, output)?;
-            }
-        }
+            told = telling => told?,
+        };
+        door.open(&found);
+        let tracker = tokio::spawn(theatre.serve(listener, wait(&stop)));
+        announce(&theatre, &left, &found, output)?;
+        tracker.await.context("the tracker was interrupted")??;
+        drop(taskyard);
         serving.await.context("the server was interrupted")?
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes true at the first signal to stop.
+fn stopping() -> Result<watch::Receiver<bool>> {
+    let signal = stop_signal()?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        signal.await;
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}
+
+fn wait(stop: &watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
+    let mut stop = stop.clone();
+    async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
 }
 
 /// When the month ends: now, unless said otherwise.
@@ -127,10 +168,10 @@ fn end_of_month(until: Option<&str>) -> Result<Timestamp> {
 }
 
 /// Looks at what is there, and makes way for a new month where that is wanted or the last one was
-/// interrupted. Answers whether the month is there already.
-fn prepare(data: &Path, reset: bool) -> Result<bool> {
+/// interrupted. Answers with what the month left behind, if it is there already.
+fn prepare(data: &Path, reset: bool) -> Result<Option<Value>> {
     if !data.join("annals.db").exists() {
-        return Ok(false);
+        return Ok(None);
     }
     let Ok(mark) = fs::read_to_string(data.join(MARK)) else {
         bail!(
@@ -138,18 +179,19 @@ fn prepare(data: &Path, reset: bool) -> Result<bool> {
             data.display()
         );
     };
-    let is_complete = serde_json::from_str::<Value>(&mark).is_ok_and(|m| m["complete"] == true);
+    let left = serde_json::from_str::<Value>(&mark).unwrap_or_default();
     let lock =
         File::open(data.join("lock")).with_context(|| format!("cannot read {}", data.display()))?;
     if lock.try_lock().is_err() {
         bail!("{}", running(data));
     }
     drop(lock);
-    if reset || !is_complete {
+    // One that was made without a tracker is of no use either.
+    if reset || left["complete"] != true || !left["people"].is_array() {
         fs::remove_dir_all(data).with_context(|| format!("cannot delete {}", data.display()))?;
-        return Ok(false);
+        return Ok(None);
     }
-    Ok(true)
+    Ok(Some(left))
 }
 
 fn running(data: &Path) -> String {
@@ -165,120 +207,84 @@ fn running(data: &Path) -> String {
     }
 }
 
-/// Notes in the directory that it is the demo's, and whether its month is complete.
-fn mark(data: &Path, complete: bool) -> Result<()> {
+/// Notes in the directory that it is the demo's, and once the month is complete, what it left behind.
+fn mark(data: &Path, left: Option<&Value>) -> Result<()> {
     let file = data.join(MARK);
-    fs::write(&file, format!("{}\n", json!({"complete": complete})))
+    let incomplete = json!({"complete": false});
+    fs::write(&file, format!("{}\n", left.unwrap_or(&incomplete)))
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// An event and the workspace in whose log it goes.
-struct Story {
-    workspace: &'static str,
-    happening: Happening,
-}
-
-fn both_months(seed: u64, until: Timestamp) -> Vec<Story> {
-    let acme = month::month(ACME.0, ACME.1, seed, until);
-    let globex = month::locked_month(GLOBEX.0, GLOBEX.1, seed, until);
-    let story = |workspace| {
-        move |happening| Story {
-            workspace,
-            happening,
-        }
-    };
-    let mut all: Vec<Story> = acme
-        .into_iter()
-        .map(story(ACME.0))
-        .chain(globex.into_iter().map(story(GLOBEX.0)))
-        .collect();
-    all.sort_by_key(|s| s.happening.at);
-    all
-}
-
-/// Sends every event when the clock says its time, a moment after it happened.
-fn tell(
-    client: &Client,
-    clock: &DemoClock,
-    month: &[Story],
-    until: Timestamp,
-    progress: bool,
-) -> Result<()> {
-    for (id, name) in [ACME, GLOBEX] {
-        client.post(
-            "/organizations",
-            &json!({
-                "id": id,
-                "name": name,
-                "domain_data": [{"domain": format!("{id}.example"), "state": "verified"}],
-            }),
-        )?;
-    }
-    let total = u64::try_from(month.len()).ok();
-    let mut shown = progress
-        .then(|| Progress::new("A month of events is being recorded:", total).in_lines_too());
-    for (n, story) in (1..).zip(month) {
-        clock.set(Timestamp::clamped(story.happening.at.as_micros() + 180_000));
-        client.post(
-            "/audit_logs/events",
-            &json!({
-                "organization_id": story.workspace,
-                "event": story.happening.event,
-            }),
-        )?;
-        if let Some(shown) = &mut shown {
-            shown.at(n, "events");
-        }
-    }
-    clock.set(until);
-    client.put(
-        &format!("/organizations/{}/entitlement", GLOBEX.0),
-        &json!({"state": "inactive"}),
-    )?;
-    Ok(())
-}
-
-fn size(client: &Client) -> Result<u64> {
-    let checkpoint = client.get(&format!(
-        "/audit_logs/checkpoint?organization_id={}",
-        ACME.0
-    ))?;
-    Ok(checkpoint["size"].as_u64().unwrap_or(0))
-}
-
-fn announce(url: &str, api_key: &str, data: &Path, size: u64, output: &Output) -> Result<()> {
+fn announce(theatre: &Theatre, left: &Value, found: &Found, output: &Output) -> Result<()> {
+    let (annals, key, data) = (&theatre.annals, &theatre.key, theatre.data.display());
+    let (tracker, mailbox) = (
+        theatre.tracker_url(),
+        format!("{}/mailbox", theatre.tracker_url()),
+    );
+    let site = format!(
+        "{}/{}",
+        theatre.taskyard.site,
+        left["widget"].as_str().unwrap_or_default()
+    );
     if output.is_json() {
         output.json(&json!({
-            "annals": url,
-            "api_key": api_key,
-            "organization_id": ACME.0,
-            "viewer": format!("{url}/demo"),
-            "locked_organization_id": GLOBEX.0,
-            "locked_viewer": format!("{url}/demo/locked"),
-            "data": data,
+            "annals": annals,
+            "api_key": key,
+            "organization_id": found.acme,
+            "viewer": format!("{annals}/demo"),
+            "locked_organization_id": found.globex,
+            "locked_viewer": format!("{annals}/demo/locked"),
+            "tracker": tracker,
+            "people": left["people"],
+            "mailbox": mailbox,
+            "taskyard": theatre.taskyard.provider,
+            "site": site,
+            "data": theatre.data,
         }))?;
         return Ok(());
     }
-    let name = ACME.1;
+    let mut people = String::new();
+    for person in left["people"].as_array().into_iter().flatten() {
+        let text = |name: &str| person[name].as_str().unwrap_or_default();
+        people.push_str(&format!(
+            "    {:<14} {:<28} {:<26} {}\n",
+            text("name"),
+            text("email"),
+            text("password"),
+            text("role"),
+        ));
+    }
     output.line(format_args!(
         "
-{title}  the sample workspace {name}: {size} events of a month
+{title}  a small company, a month of its work, and {size} events of it
 
-  Audit log page   {page}
-  Locked page      {url}/demo/locked   what a workspace sees that has no access yet
-  API              {url}/docs
-  Key              {api_key}
+  Tracker          {page}
+  Mailbox          {mailbox}   the mails that the tracker sends
+  Taskyard         {taskyard}   another tool, to connect accounts at
+  A customer's page with the widget
+                   {site}
+
+  People and their passwords
+{people}
+  Sign in as Ann, then Settings → Audit Logs: whatever you click in the tracker is there a moment later.
+
+  Audit log page   {annals}/demo   the same without signing in
+  Locked page      {annals}/demo/locked   what a workspace sees that has no access yet
+  API              {annals}/docs
+  Key              {key}
 
 Try, in another terminal:
   export ANNALS_DATA={data}
-  {annals} query -w acme 'action:user.login_failed'
-  {annals} export -w acme --format proof --output acme.proof && {annals} verify acme.proof
+  {program} query -w {acme} 'action:user.login_failed'
+  {program} export -w {acme} --format proof --output acme.proof && {program} verify acme.proof
 
 Ctrl-C stops the demo. The data stays in {data}; --reset makes it anew.",
         title = output.bold("Annals demo"),
-        page = output.bold(&format!("{url}/demo")),
-        annals = program(),
-        data = data.display(),
+        size = found.size,
+        page = output.bold(&tracker),
+        taskyard = theatre.taskyard.provider,
+        acme = found.acme,
+        program = program(),
     ))?;
     Ok(())
 }

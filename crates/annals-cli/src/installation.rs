@@ -192,7 +192,7 @@ fn open_store(data: &Path, config: &Config, clock: Option<Arc<dyn Clock>>) -> Re
 }
 
 /// Takes the wanted port, or one of the next `others`.
-async fn listen(wanted: SocketAddr, others: u16) -> Result<TcpListener> {
+pub(crate) async fn listen(wanted: SocketAddr, others: u16) -> Result<TcpListener> {
     let mut address = wanted;
     loop {
         match TcpListener::bind(address).await {

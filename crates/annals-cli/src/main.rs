@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Serve(serve) => serve::run(&serve, &place, &output),
         Command::Demo(demo) => demo::run(&demo, &output),
+        Command::Taskyard(taskyard) => demo::run_taskyard(&taskyard),
         Command::Workspace(workspace) => workspace::run(&workspace, &place, &output),
         Command::Key(key) => key::run(&key, &place, &output),
         Command::Query(query) => query::run(&query, &place, &output),

@@ -1,137 +1,109 @@
 //! Three things in the sample month that somebody should look into: the founder's password is guessed
 //! at night; one password is tried on everybody and opens one account; a contractor takes leave.
 
-use serde_json::json;
+use anyhow::Result;
 
+use super::acts::ACME;
+use super::browser::Browser;
 use super::cast::{
     ANN, CHECKOUT, CHLOE, DANIEL, EMI, FARID, GRACE, GUESSER, HENRIK, ISLA, MOBILE, NORTHWIND,
     SCRIPT, SPRAYER, WEBSITE,
 };
-use super::world::{Place, World};
+use super::stage::Stage;
 
-impl World {
+impl Stage {
     /// A script guesses the founder's password for some minutes, until the account is locked.
-    pub(super) fn guessing(&mut self, at: i64) {
-        let mut when = at;
-        for n in 1..=31 {
-            when += self.chance.between(4, 17);
-            let reason = if n <= 20 {
-                "invalid_password"
-            } else {
-                "account_locked"
-            };
-            self.login_failed(ANN, when, Place::new(GUESSER, SCRIPT, "web"), reason, n);
+    pub(super) fn guessing(&mut self) -> Result<()> {
+        let mut script = Browser::new(&self.agent, &self.tracker, GUESSER, SCRIPT);
+        let email = self.people[ANN].email;
+        for n in 0..34 {
+            let wait = self.chance.between(7, 17);
+            self.after(wait)?;
+            script.refused(
+                "/login",
+                &[("email", email), ("password", &format!("annkeller{n}"))],
+            )?;
         }
+        Ok(())
     }
 
     /// In the morning she signs in with a code and sets a new password.
-    pub(super) fn after_guessing(&mut self, at: i64) {
-        self.people[ANN].session = None;
-        self.login_by_code(ANN, at);
-        let target = vec![self.user_target(ANN)];
-        self.by(
-            ANN,
-            at + 300,
-            "user.password_updated",
-            target,
-            json!({
-                "metadata": {"method": "profile_change", "sessions_revoked": 1},
-            }),
-        );
+    pub(super) fn after_guessing(&mut self) -> Result<()> {
+        self.log_in_by_code(ANN)?;
+        self.after(300)?;
+        self.change_password(ANN, "ann-changed-the-locks")
     }
 
     /// One guess for each account, and it fits one of them. What is done with it: a foreign account
     /// is linked, and three projects are exported.
-    pub(super) fn spraying(&mut self, at: i64) {
-        let mut when = at;
-        for who in [ANN, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA] {
-            for n in 1..=2 {
-                when += self.chance.between(18, 55);
-                self.login_failed(
-                    who,
-                    when,
-                    Place::new(SPRAYER, SCRIPT, "web"),
-                    "invalid_password",
-                    n,
-                );
+    pub(super) fn spraying(&mut self) -> Result<()> {
+        let mut script = Browser::new(&self.agent, &self.tracker, SPRAYER, SCRIPT);
+        for guess in ["acme-acme-2026", "november-2026", "welcome-to-acme"] {
+            for who in [ANN, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA] {
+                let wait = self.chance.between(18, 55);
+                self.after(wait)?;
+                script.refused(
+                    "/login",
+                    &[("email", self.people[who].email), ("password", guess)],
+                )?;
             }
         }
-        self.people[CHLOE].session = None;
-        self.sign_in(CHLOE, when + 31, SPRAYER, "password");
-        let own = std::mem::replace(&mut self.people[CHLOE].agent, SCRIPT);
-        self.account(CHLOE, when + 140, "iac_chloe_github", "github", true);
-        for (n, project) in (1..).zip([NORTHWIND, WEBSITE, CHECKOUT]) {
-            self.export_project(CHLOE, when + 200 + n * 47, project, "json");
+        self.after(31)?;
+        // From here on the script is Chloé to the tracker.
+        let own = std::mem::replace(&mut self.browsers[CHLOE], script);
+        let done = self.as_chloe();
+        self.browsers[CHLOE] = own;
+        done
+    }
+
+    fn as_chloe(&mut self) -> Result<()> {
+        self.log_in(CHLOE)?;
+        self.after(140)?;
+        self.connect(CHLOE, "/account/integrations", "ty-1003", "allow")?;
+        for which in [NORTHWIND, WEBSITE, CHECKOUT] {
+            self.after(47)?;
+            self.export(CHLOE, which)?;
         }
-        self.people[CHLOE].agent = own;
-        self.people[CHLOE].session = None;
+        Ok(())
     }
 
     /// Chloé notices in the morning, recovers the account and takes the foreign link off.
-    pub(super) fn recovery(&mut self, at: i64) {
-        let target = vec![self.user_target(CHLOE)];
-        let home = self.people[CHLOE].home;
-        let place = Place::new(home, self.people[CHLOE].agent, "web");
-        self.people[CHLOE].session = None;
-        self.tell(
-            at,
-            "user.password_recovery_requested",
-            self.unauthenticated(CHLOE),
-            target.clone(),
-            place,
-            json!({
-                "metadata": {"delivery": "email", "throttled": false},
-            }),
-        );
-        let place = Place::new(home, self.people[CHLOE].agent, "email_link");
-        self.tell(
-            at + 260,
-            "user.password_updated",
-            self.user(CHLOE),
-            target,
-            place,
-            json!({
-                "metadata": {"method": "recovery", "sessions_revoked": 2},
-            }),
-        );
-        self.sign_in(CHLOE, at + 290, home, "password");
-        self.account(CHLOE, at + 900, "iac_chloe_github", "github", false);
+    pub(super) fn recovery(&mut self) -> Result<()> {
+        self.recover(CHLOE, "chloe-plans-much-further")?;
+        self.after(30)?;
+        self.log_in(CHLOE)?;
+        self.after(600)?;
+        self.disconnect(CHLOE, "/account", "/account/integrations")
     }
 
-    /// On the last afternoon the contractor deletes what she reported; she is removed, and in the
-    /// evening tries her old invitation.
-    pub(super) fn last_afternoon(&mut self, at: i64) {
-        self.login(ISLA, at - 60);
-        let act = format!("act_{}", self.chance.hex());
-        for n in 0..7 {
-            let id = self.people[ISLA].id;
-            let Some(issue) = self.recent_issue(|_, i| i.reporter == id) else {
+    /// On the last afternoon the contractor exports what there is and deletes what she reported; she is
+    /// removed, and in the evening tries her old invitation.
+    pub(super) fn last_afternoon(&mut self) -> Result<()> {
+        self.ready(ISLA)?;
+        for which in [WEBSITE, MOBILE, CHECKOUT] {
+            self.after(38)?;
+            self.export(ISLA, which)?;
+        }
+        for _ in 0..7 {
+            let Some(issue) = self.issues.iter().rposition(|issue| issue.by == Some(ISLA)) else {
                 break;
             };
-            let place = self.desk(ISLA).part_of(&act);
-            self.delete_issue(ISLA, at + n * 12, issue, place);
+            self.after(12)?;
+            self.delete_issue(ISLA, issue)?;
         }
-        for n in 0..4 {
-            self.delete_comment(ISLA, at + 120 + n * 20);
-        }
+        Ok(())
     }
 
-    /// The contractor's membership ends.
-    pub(super) fn offboarding(&mut self, at: i64) {
-        let unassigned = self
-            .issues
-            .iter()
-            .filter(|i| i.assignee == Some(ISLA) && !i.gone)
-            .count();
-        let target = vec![self.user_target(ISLA)];
-        let projects = [WEBSITE, MOBILE, CHECKOUT].map(|p| self.projects[p].id);
-        self.by(ANN, at, "workspace.user_removed", target, json!({
-            "metadata": {"project_ids_lost": projects, "sessions_revoked": 1, "issues_unassigned": unassigned, "was_pending": false},
-            "previous": {"role": "member"},
-        }));
-        self.people[ISLA].present = false;
-        self.people[ISLA].session = None;
-        self.join_refused(ISLA, at + 9300);
-        self.join_refused(ISLA, at + 9388);
+    pub(super) fn offboarding(&mut self) -> Result<()> {
+        self.remove(ANN, ISLA)?;
+        self.after(9300)?;
+        let email = self.people[ISLA].email;
+        let link = self.browser(ISLA).old_link(email, " invites you to ")?;
+        for _ in 0..2 {
+            self.after(88)?;
+            self.browser(ISLA).open(&link)?;
+            self.browser(ISLA).open(&format!("{ACME}/members"))?;
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! the names kept for examples (RFC 2606), so that the demo names nobody.
 
 /// What a person may do in the workspace.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Guest,
     Member,
@@ -13,7 +13,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// The role as events carry it.
+    /// The role as forms carry it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Role::Guest => "guest",
@@ -24,30 +24,20 @@ impl Role {
     }
 }
 
-/// A signed-in session.
-pub(crate) struct Session {
-    pub(crate) id: String,
-    pub(crate) address: &'static str,
-    pub(crate) started: i64,
-}
-
-/// Somebody with an account.
+/// Somebody with an account, or about to have one.
 pub(crate) struct Person {
-    pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) email: &'static str,
-    pub(crate) job: &'static str,
+    pub(crate) password: &'static str,
     pub(crate) role: Role,
     pub(crate) home: &'static str,
     pub(crate) agent: &'static str,
     /// Hours by which this person's day starts later than the office's.
     pub(crate) late: i64,
-    /// Acts of work on an ordinary day.
-    pub(crate) acts: i64,
-    /// Whether this person is a member of the workspace at the moment.
-    pub(crate) present: bool,
-    pub(crate) session: Option<Session>,
-    pub(crate) logins: u64,
+    /// Spells of work on an ordinary day, in tenths.
+    pub(crate) spells: i64,
+    /// Signs out in the evening and in again in the morning.
+    pub(crate) tidy: bool,
 }
 
 const MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
@@ -77,178 +67,161 @@ pub(crate) const LIAM: usize = 9;
 pub(crate) const MAYA: usize = 10;
 pub(crate) const JONAS: usize = 11;
 pub(crate) const KEIKO: usize = 12;
+pub(crate) const OLGA: usize = 13;
 
-/// Everybody, in the order of the constants above. Nobody is present yet.
+/// Everybody, in the order of the constants above. Olga works at another company.
 pub(crate) fn people() -> Vec<Person> {
-    let person = |id, name, email, job, role, home, agent, late, acts| Person {
-        id,
+    use Role::{Admin, Guest, Manager, Member};
+    let person = |name, email, password, role, home, agent, (late, spells, tidy)| Person {
         name,
         email,
-        job,
+        password,
         role,
         home,
         agent,
         late,
-        acts,
-        present: false,
-        session: None,
-        logins: 0,
+        spells,
+        tidy,
     };
-    use Role::{Admin, Guest, Manager, Member};
     vec![
         person(
-            "usr_ann",
             "Ann Keller",
             "ann@acme.example",
-            "Founder",
+            "ann-keeps-the-keys",
             Admin,
             "203.0.113.77",
             MAC,
-            0,
-            8,
+            (0, 10, false),
         ),
         person(
-            "usr_ben",
             "Ben Ortiz",
             "ben@acme.example",
-            "Head of delivery",
+            "ben-ships-on-fridays",
             Manager,
             "203.0.113.81",
             MAC,
-            0,
-            10,
+            (0, 13, true),
         ),
         person(
-            "usr_chloe",
             "Chloé Martin",
             "chloe@acme.example",
-            "Product manager",
+            "chloe-plans-ahead",
             Manager,
             "203.0.113.92",
             MAC,
-            1,
-            11,
+            (1, 13, false),
         ),
         person(
-            "usr_daniel",
             "Daniel Okafor",
             "daniel@acme.example",
-            "Engineer",
+            "daniel-reads-the-logs",
             Member,
             "203.0.113.104",
             LINUX,
-            1,
-            12,
+            (1, 15, false),
         ),
         person(
-            "usr_emi",
             "Emi Tanaka",
             "emi@acme.example",
-            "Engineer",
+            "emi-fixes-the-build",
             Member,
             "2001:db8:51:7::12",
             MAC,
-            0,
-            12,
+            (0, 15, true),
         ),
         person(
-            "usr_farid",
             "Farid Haddad",
             "farid@acme.example",
-            "Quality assurance",
+            "farid-breaks-things",
             Member,
             "203.0.113.119",
             WINDOWS,
-            0,
-            15,
+            (0, 19, true),
         ),
         person(
-            "usr_grace",
             "Grace Lin",
             "grace@acme.example",
-            "Designer",
+            "grace-moves-pixels",
             Member,
             "203.0.113.130",
             MAC,
-            1,
-            9,
+            (1, 11, false),
         ),
         person(
-            "usr_henrik",
             "Henrik Olsen",
             "henrik@acme.example",
-            "Engineer",
+            "henrik-is-on-call",
             Member,
             "203.0.113.141",
             LINUX,
-            0,
-            11,
+            (0, 13, false),
         ),
         person(
-            "usr_isla",
             "Isla Reid",
             "isla@contractor.example",
-            "Contractor",
+            "isla-works-remotely",
             Member,
             "198.51.100.140",
             WINDOWS,
-            2,
-            9,
+            (2, 11, true),
         ),
         person(
-            "usr_liam",
             "Liam Byrne",
             "liam@acme.example",
-            "Support",
+            "liam-answers-tickets",
             Member,
             "203.0.113.152",
             WINDOWS,
-            0,
-            7,
+            (0, 9, false),
         ),
         person(
-            "usr_maya",
             "Maya Singh",
             "maya@acme.example",
-            "Engineer",
+            "maya-joins-by-domain",
             Member,
             "198.51.100.201",
             LINUX,
-            5,
-            10,
+            (5, 12, false),
         ),
         person(
-            "usr_jonas",
             "Jonas Weber",
             "jonas@northwind.example",
-            "Client",
+            "jonas-bakes-at-four",
             Guest,
             "198.51.100.77",
             WINDOWS,
-            1,
-            4,
+            (1, 4, false),
         ),
         person(
-            "usr_keiko",
             "Keiko Mori",
             "keiko@globex.example",
-            "Client",
+            "keiko-knows-both-sides",
             Guest,
             "2001:db8:9a::4",
             IPAD,
-            0,
-            3,
+            (0, 3, false),
+        ),
+        person(
+            "Olga Brandt",
+            "olga@globex.example",
+            "olga-has-no-log-yet",
+            Admin,
+            "203.0.113.200",
+            LINUX,
+            (0, 0, false),
         ),
     ]
 }
 
-/// A project of the workspace.
-pub(crate) struct Project {
-    pub(crate) id: &'static str,
-    pub(crate) name: &'static str,
-    pub(crate) host: &'static str,
-    pub(crate) active: bool,
-}
+/// A project of the workspace: its name and the host of its site.
+pub(crate) const PROJECTS: [(&str, &str); 6] = [
+    ("Website relaunch", "www.acme.example"),
+    ("Mobile app", "app.acme.example"),
+    ("Checkout", "shop.acme.example"),
+    ("Northwind portal", "portal.northwind.example"),
+    ("Legacy shop", "old.acme.example"),
+    ("Help centre", "help.acme.example"),
+];
 
 pub(crate) const WEBSITE: usize = 0;
 pub(crate) const MOBILE: usize = 1;
@@ -256,28 +229,6 @@ pub(crate) const CHECKOUT: usize = 2;
 pub(crate) const NORTHWIND: usize = 3;
 pub(crate) const LEGACY: usize = 4;
 pub(crate) const HELP: usize = 5;
-
-/// The projects, in the order of the constants above. None has been made yet.
-pub(crate) fn projects() -> Vec<Project> {
-    let project = |id, name, host| Project {
-        id,
-        name,
-        host,
-        active: false,
-    };
-    vec![
-        project("prj_website", "Website relaunch", "www.acme.example"),
-        project("prj_mobile", "Mobile app", "app.acme.example"),
-        project("prj_checkout", "Checkout", "shop.acme.example"),
-        project(
-            "prj_northwind",
-            "Northwind portal",
-            "portal.northwind.example",
-        ),
-        project("prj_legacy", "Legacy shop", "old.acme.example"),
-        project("prj_help", "Help centre", "help.acme.example"),
-    ]
-}
 
 /// What issues are about.
 pub(crate) const TITLES: [&str; 36] = [
@@ -319,36 +270,31 @@ pub(crate) const TITLES: [&str; 36] = [
     "Favicon is missing",
 ];
 
+/// What people write below an issue.
+pub(crate) const REMARKS: [&str; 12] = [
+    "I can see it too, on Firefox 144.",
+    "Only with a slow connection, it seems. I throttle it and it is there every time.",
+    "Fixed on the branch, goes out with the next release.",
+    "Could you add a screenshot?",
+    "The client asked about this one again.",
+    "Same cause as the one from last week.",
+    "Not reproducible any more after the update.",
+    "It is the cache. Clearing it helps, which is no solution.",
+    "I would rather change the wording than the layout.",
+    "Works for me now, thank you.",
+    "This needs a decision: do we support that at all?",
+    "Written down for the retrospective.",
+];
+
 /// Visitors who report through the widget; what they say of themselves is a claim.
-pub(crate) const VISITORS: [(&str, &str, &str, &str); 5] = [
+pub(crate) const VISITORS: [(&str, &str, &str); 5] = [
+    ("Tom Fischer", "tom.fischer@customer.example", "192.0.2.120"),
+    ("Aisha Khan", "aisha@customer.example", "192.0.2.131"),
     (
-        "rep_4411",
-        "Tom Fischer",
-        "tom.fischer@customer.example",
-        "192.0.2.120",
-    ),
-    (
-        "rep_4417",
-        "Aisha Khan",
-        "aisha@customer.example",
-        "192.0.2.131",
-    ),
-    (
-        "rep_4420",
         "Lucas Moreau",
         "l.moreau@customer.example",
         "2001:db8:77::31",
     ),
-    (
-        "rep_4432",
-        "Nina Rossi",
-        "nina@customer.example",
-        "192.0.2.158",
-    ),
-    (
-        "rep_4440",
-        "Sam Lee",
-        "sam@customer.example",
-        "198.51.100.92",
-    ),
+    ("Nina Rossi", "", "192.0.2.158"),
+    ("", "", "198.51.100.92"),
 ];

@@ -39,8 +39,8 @@ impl Chance {
         choices[self.index(choices.len())]
     }
 
-    /// Sixteen hexadecimal digits.
-    pub(crate) fn hex(&mut self) -> String {
-        format!("{:016x}", self.next())
+    /// One of what is in a list.
+    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.index(choices.len())]
     }
 }

@@ -2,7 +2,7 @@
 //! the demo prints make a new one at every click. Only this command has such routes: a server never
 //! opens a log for whoever knows an address.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use annals_server::Operator;
 use anyhow::Result;
@@ -14,30 +14,41 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::theatre::Found;
 use crate::client::Client;
 
-/// What the routes need: the demo as its own client.
-struct Door {
-    client: Client,
-    open: &'static str,
-    locked: &'static str,
+/// The demo as its own client.
+#[derive(Clone)]
+pub(crate) struct Door {
+    client: Arc<Client>,
+    /// The two workspaces and who opens them, once they are there.
+    rooms: Arc<OnceLock<[(String, Value); 2]>>,
 }
 
-/// `/demo` and `/demo/locked`.
-pub(crate) fn routes(
-    operator: &Operator,
-    open: &'static str,
-    locked: &'static str,
-) -> Result<Router> {
-    let door = Door {
-        client: Client::new(&operator.url, &operator.key)?,
-        open,
-        locked,
-    };
-    Ok(Router::new()
-        .route("/demo", get(open_page).head(look))
-        .route("/demo/locked", get(locked_page).head(look))
-        .with_state(Arc::new(door)))
+impl Door {
+    pub(crate) fn new(operator: &Operator) -> Result<Self> {
+        let client = Arc::new(Client::new(&operator.url, &operator.key)?);
+        Ok(Self {
+            client,
+            rooms: Arc::default(),
+        })
+    }
+
+    /// `/demo` and `/demo/locked`.
+    pub(crate) fn routes(&self) -> Router {
+        Router::new()
+            .route("/demo", get(open_page).head(look))
+            .route("/demo/locked", get(locked_page).head(look))
+            .with_state(self.clone())
+    }
+
+    /// Where the links lead from now on.
+    pub(super) fn open(&self, found: &Found) {
+        let [ann, olga] = found.founders.clone();
+        let rooms = [(found.acme.clone(), ann), (found.globex.clone(), olga)];
+        // It is opened once.
+        let _ = self.rooms.set(rooms);
+    }
 }
 
 /// To whoever only looks whether there is something: a link is made for those who open it.
@@ -57,23 +68,21 @@ fn is_ahead(headers: &HeaderMap) -> bool {
         .any(|name| says(name, &["prefetch", "prerender", "preview"]))
 }
 
-async fn open_page(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
+async fn open_page(State(door): State<Door>, headers: HeaderMap) -> Response {
+    to_page(door, headers, 0).await
+}
+
+async fn locked_page(State(door): State<Door>, headers: HeaderMap) -> Response {
+    to_page(door, headers, 1).await
+}
+
+async fn to_page(door: Door, headers: HeaderMap, room: usize) -> Response {
     if is_ahead(&headers) {
         return look().await;
     }
-    let user = json!({"id": "usr_ann", "name": "Ann Keller", "email": "ann@acme.example"});
-    to_page(door.clone(), door.open, user).await
-}
-
-async fn locked_page(State(door): State<Arc<Door>>, headers: HeaderMap) -> Response {
-    if is_ahead(&headers) {
-        return look().await;
-    }
-    let user = json!({"id": "usr_olga", "name": "Olga Brandt", "email": "olga@globex.example"});
-    to_page(door.clone(), door.locked, user).await
-}
-
-async fn to_page(door: Arc<Door>, workspace: &'static str, user: Value) -> Response {
+    let Some((workspace, user)) = door.rooms.get().map(|rooms| rooms[room].clone()) else {
+        return refused("the month is not over");
+    };
     let made = tokio::task::spawn_blocking(move || {
         door.client.post(
             "/portal/generate_link",

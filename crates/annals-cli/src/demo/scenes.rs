@@ -1,350 +1,329 @@
-//! What happens once in the sample month: how the workspace is set up, how people come, change and
-//! go, and three things that somebody should look into (see `attacks`).
+//! What happens once in the sample month: how the workspace is set up, how people come, change and go.
 
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use serde_json::json;
 
+use super::acts::ACME;
 use super::cast::{
     ANN, BEN, CHECKOUT, CHLOE, DANIEL, EMI, FARID, GRACE, HELP, HENRIK, ISLA, JONAS, KEIKO, LEGACY,
-    LIAM, MAYA, MOBILE, NORTHWIND, Role, WEBSITE,
+    LIAM, MAYA, MOBILE, NORTHWIND, OLGA, Role, VISITORS, WEBSITE,
 };
-use super::world::{Act, Place, World};
+use super::stage::Stage;
 
-impl World {
+/// Where accounts of the workspace, and one's own, are connected.
+const SHARED: &str = "/w/acme/settings/integrations";
+const OWN: &str = "/account/integrations";
+
+impl Stage {
     // The first day.
 
-    /// Ann opens the workspace, lets her domain join, and links the outside tracker at the second try.
-    pub(super) fn found(&mut self, at: i64) {
-        self.people[ANN].present = true;
-        self.people[ANN].logins = 1;
-        let session = super::cast::Session {
-            id: format!("ses_{}", self.chance.hex()),
-            address: super::cast::OFFICE,
-            started: at - 240,
-        };
-        self.people[ANN].session = Some(session);
-        let workspace = self.workspace.clone();
-        let name = workspace["name"].clone();
-        self.by(
-            ANN,
-            at,
-            "workspace.created",
-            vec![workspace],
-            json!({
-                "metadata": {"plan": "enterprise", "creator_role": "admin", "signup": true},
-                "next": {"name": name},
-            }),
-        );
-        self.add_domain(at + 900, "acme.example");
-        self.account_refused(at + 1500, "jira", "oauth_denied", "authorize");
-        self.connect_account(at + 1710, "sha_jira", "jira", "Jira (acme)");
-        for (n, project) in [WEBSITE, MOBILE, CHECKOUT, NORTHWIND, LEGACY]
-            .into_iter()
-            .enumerate()
-        {
-            let minutes = i64::try_from(n).unwrap_or(0) * 260;
-            self.create_project(ANN, at + 2400 + minutes, project);
+    /// Ann signs up, opens the workspace, lets her domain join, and links Taskyard at the second try.
+    pub(super) fn found(&mut self) -> Result<()> {
+        self.sign_up(ANN)?;
+        self.after(50)?;
+        let path = self.create_workspace(ANN, "Acme")?;
+        ensure!(path == ACME, "the workspace is at {path}");
+        self.present[ANN] = true;
+        self.after(900)?;
+        self.add_domain(ANN, "ann@acme.example")?;
+        self.after(600)?;
+        self.connect(ANN, SHARED, "ty-1001", "deny")?;
+        self.after(140)?;
+        self.connect(ANN, SHARED, "ty-1001", "allow")?;
+        for which in [WEBSITE, MOBILE, CHECKOUT, NORTHWIND, LEGACY] {
+            self.after(260)?;
+            self.create_project(ANN, which)?;
         }
-        self.install_widget(at + 4100, WEBSITE, "snippet");
+        self.after(500)?;
+        self.install_widget(ANN, WEBSITE)
     }
 
     /// Everybody is asked in, one address at first mistyped; most join during the day.
-    pub(super) fn invite_all(&mut self, at: i64) {
-        let act = format!("act_{}", self.chance.hex());
-        let staff = [BEN, CHLOE, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA];
-        self.invitation_failed(ANN, at, "invalid_email", "validation", "member");
-        for (n, who) in staff.into_iter().enumerate() {
-            let seconds = i64::try_from(n).unwrap_or(0);
-            self.invite(ANN, at + 60 + seconds, who, Some(&act), false);
+    pub(super) fn invite_all(&mut self) -> Result<()> {
+        self.invite_in_vain(ANN, "ben@acme", Role::Manager)?;
+        for who in [BEN, CHLOE, DANIEL, EMI, FARID, GRACE, HENRIK, ISLA] {
+            self.after(12)?;
+            let role = self.people[who].role;
+            self.invite(ANN, self.people[who].email, role)?;
         }
-        for (n, who) in [BEN, CHLOE, DANIEL, EMI, FARID, GRACE, ISLA]
-            .into_iter()
-            .enumerate()
-        {
-            let wait = i64::try_from(n).unwrap_or(0) * 1900 + self.chance.between(400, 1500);
-            self.later(at + wait, Act::Join(who, "invitation"));
+        for who in [BEN, CHLOE, DANIEL, EMI, FARID, GRACE, ISLA] {
+            let wait = self.chance.between(300, 1500);
+            self.after(wait)?;
+            self.join(who)?;
         }
+        Ok(())
+    }
+
+    /// Projects are put in order.
+    pub(super) fn organise(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        let clients = self.add_group(BEN, "Clients")?;
+        let products = self.add_group(BEN, "Products")?;
+        self.after(45)?;
+        self.set_group(BEN, NORTHWIND, &clients)?;
+        for which in [WEBSITE, MOBILE, CHECKOUT] {
+            self.after(20)?;
+            self.set_group(BEN, which, &products)?;
+        }
+        Ok(())
+    }
+
+    /// Two clients are asked into the one project that concerns them; a third would be one guest too many.
+    pub(super) fn invite_guests(&mut self) -> Result<()> {
+        self.update_project(ANN, NORTHWIND, "members_access", "restricted")?;
+        for who in [CHLOE, BEN, DANIEL, JONAS, KEIKO] {
+            self.after(35)?;
+            self.invite_to_project(ANN, NORTHWIND, self.people[who].email)?;
+        }
+        for who in [JONAS, KEIKO] {
+            let wait = self.chance.between(900, 4000);
+            self.after(wait)?;
+            self.join(who)?;
+        }
+        self.after(1800)?;
+        self.invite_to_project_in_vain(CHLOE, NORTHWIND, "petra@northwind.example")
+    }
+
+    /// An invitation goes to an address that cannot exist; another is opened too late and sent again.
+    pub(super) fn invitations_gone_wrong(&mut self) -> Result<()> {
+        self.ready(FARID)?;
+        self.invite(ANN, "support@acme-helpdesk.invalid", Role::Member)?;
+        self.after(240)?;
+        self.invite_in_vain(FARID, "petra@acme.example", Role::Admin)?;
+        Ok(())
+    }
+
+    /// Henrik was away, and his invitation has expired.
+    pub(super) fn too_late(&mut self) -> Result<()> {
+        let email = self.people[HENRIK].email;
+        let link = self.browser(HENRIK).link(email, " invites you to ")?;
+        let page = self.browser(HENRIK).open(&link)?;
+        ensure!(page.status >= 400, "an expired invitation opened");
+        self.after(3000)?;
+        self.invite(ANN, email, Role::Member)?;
+        self.after(2400)?;
+        self.join(HENRIK)
     }
 
     // Later.
 
-    /// Henrik opens his invitation too late, and is asked again.
-    pub(super) fn late_invitation(&mut self, at: i64) {
-        self.join_failed(HENRIK, at, "invitation_expired", "invitation");
-        self.invite(ANN, at + 3000, HENRIK, None, true);
-        self.later(at + 5400, Act::Join(HENRIK, "invitation"));
+    pub(super) fn help_centre(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.create_project(BEN, HELP)?;
+        self.after(200)?;
+        self.update_project(
+            BEN,
+            HELP,
+            "description",
+            "Questions that visitors ask more than once.",
+        )?;
+        self.after(400)?;
+        self.install_widget(BEN, HELP)
     }
 
-    /// Two clients are asked into the one project that concerns them.
-    pub(super) fn invite_guests(&mut self, at: i64) {
-        self.update_project(
-            CHLOE,
-            at - 600,
-            NORTHWIND,
-            "members_access",
-            json!("all"),
-            json!("restricted"),
-        );
-        let place = self.seat(BEN, at);
-        let project = self.project_target(NORTHWIND);
-        self.tell(
-            at,
-            "project.user_invitation_failed",
-            self.user(BEN),
-            vec![project.clone()],
-            place,
-            json!({
-                "failure": {"reason": "guest_limit_reached", "stage": "authorization"},
-                "metadata": {"role": "guest"},
-            }),
-        );
-        for (n, who) in [JONAS, KEIKO].into_iter().enumerate() {
-            let later = at + 5200 + i64::try_from(n).unwrap_or(0) * 45;
-            let invitation = self.invitation(who);
-            let targets = vec![self.user_target(who), project.clone()];
-            self.by(
-                BEN,
-                later,
-                "project.user_invited",
-                targets,
-                json!({"metadata": {
-                    "invitation_id": invitation, "role": "guest", "delivery": "email",
-                    "access": "pending", "already_workspace_member": false, "resend": false,
-                }}),
-            );
-            let joins = later + 4000 + self.chance.between(0, 9000);
-            self.later(joins, Act::Join(who, "project_invitation"));
+    /// Liam comes by himself, because his address is at the domain; so does somebody who may not.
+    pub(super) fn domain_join(&mut self) -> Result<()> {
+        self.join_by_domain(LIAM)
+    }
+
+    pub(super) fn profiles(&mut self) -> Result<()> {
+        self.ready(FARID)?;
+        for (who, job) in [
+            (DANIEL, "Engineer"),
+            (GRACE, "Designer"),
+            (FARID, "Quality assurance"),
+        ] {
+            self.after(500)?;
+            let name = self.people[who].name;
+            self.change_profile(who, name, job)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn new_address(&mut self) -> Result<()> {
+        self.ready(EMI)?;
+        self.change_email(EMI, "emi.tanaka@acme.example")
+    }
+
+    pub(super) fn export_for_the_client(&mut self) -> Result<()> {
+        self.export(CHLOE, NORTHWIND)
+    }
+
+    /// Step by step towards admin.
+    pub(super) fn promote(&mut self) -> Result<()> {
+        self.set_role(ANN, HENRIK, Role::Manager)
+    }
+
+    pub(super) fn make_admin(&mut self) -> Result<()> {
+        self.set_role(ANN, HENRIK, Role::Admin)
+    }
+
+    pub(super) fn demote(&mut self) -> Result<()> {
+        self.set_role(ANN, HENRIK, Role::Manager)
+    }
+
+    pub(super) fn trust_isla(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.set_role(BEN, ISLA, Role::Manager)
+    }
+
+    /// For a moment Taskyard forgets its tokens: what is reported meanwhile does not arrive there.
+    pub(super) fn outage(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.ready(FARID)?;
+        let account = self.shared_account(BEN)?;
+        self.update_project(BEN, CHECKOUT, "account_id", &account)?;
+        self.after(300)?;
+        self.report(
+            FARID,
+            CHECKOUT,
+            "Payment page is blank after the bank's redirect",
+            "high",
+        )?;
+        self.after(300)?;
+        for (api, title) in [
+            ("rejects", "Voucher field accepts a negative amount"),
+            ("fails", "Totals differ between cart and invoice"),
+        ] {
+            self.taskyard_control(&[("api", api)])?;
+            self.report(FARID, CHECKOUT, title, "high")?;
+            // The clock waits for the answer of the other tool.
+            self.after(240)?;
+        }
+        self.taskyard_control(&[])?;
+        self.update_project(BEN, CHECKOUT, "account_id", "")
+    }
+
+    pub(super) fn archive(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.press(BEN, LEGACY, "archive")?;
+        // The widget of an old page does not know that yet.
+        self.after(2000)?;
+        self.visitor_on(LEGACY, "old.acme.example", "The shop says it is closed")
+    }
+
+    pub(super) fn unarchive(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.press(BEN, LEGACY, "unarchive")?;
+        self.after(900)?;
+        self.update_project(BEN, LEGACY, "name", "Legacy shop (read only)")
+    }
+
+    pub(super) fn delete_project(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        let path = format!("{}/settings/delete", self.projects[LEGACY].path);
+        self.browser(BEN)
+            .must(&path, &[("name", "Legacy shop (read only)")])?;
+        self.projects[LEGACY].active = false;
+        self.issues.retain(|issue| issue.project != LEGACY);
+        Ok(())
+    }
+
+    /// A second workspace, only to try something out: its log ends with its deletion.
+    pub(super) fn sandbox(&mut self) -> Result<()> {
+        let path = self.create_workspace(ANN, "Acme Sandbox")?;
+        self.after(1500)?;
+        self.browser(ANN).must(
+            &format!("{path}/settings/delete"),
+            &[("name", "Acme Sandbox")],
+        )?;
+        Ok(())
+    }
+
+    /// A page that was copied to another host still carries the widget.
+    pub(super) fn copied_page(&mut self) -> Result<()> {
+        for _ in 0..3 {
+            self.visitor_on(WEBSITE, "www.acme-sale.example", "Great offer, click here")?;
+            self.after(31)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn welcome_maya(&mut self) -> Result<()> {
+        self.join_by_domain(MAYA)
+    }
+
+    pub(super) fn remove_domain(&mut self) -> Result<()> {
+        let path = format!("{ACME}/settings/domains");
+        let page = self.browser(ANN).open(&path)?;
+        let id = page.between(&format!("{path}/"), "/");
+        let id = id.unwrap_or_default();
+        self.browser(ANN)
+            .must(&format!("{path}/{id}/remove"), &[])?;
+        // Whoever comes too late is told so, and the log knows.
+        self.after(5200)?;
+        Ok(())
+    }
+
+    pub(super) fn own_account(&mut self) -> Result<()> {
+        self.connect(DANIEL, OWN, "ty-1003", "allow")?;
+        Ok(())
+    }
+
+    pub(super) fn drop_account(&mut self) -> Result<()> {
+        self.disconnect(DANIEL, "/account", OWN)?;
+        self.after(4000)?;
+        self.disconnect(ANN, SHARED, SHARED)
+    }
+
+    /// Liam deletes his account.
+    pub(super) fn liam_goes(&mut self) -> Result<()> {
+        self.delete_account(LIAM)
+    }
+
+    pub(super) fn keiko_off_the_project(&mut self) -> Result<()> {
+        self.ready(BEN)?;
+        self.take_off_project(BEN, NORTHWIND, KEIKO)?;
+        // There is nothing left for her to do.
+        self.present[KEIKO] = false;
+        Ok(())
+    }
+
+    pub(super) fn keiko_leaves(&mut self) -> Result<()> {
+        self.leave(KEIKO)
+    }
+
+    // The other company.
+
+    /// Olga sets up a workspace whose log is locked.
+    pub(super) fn globex(&mut self) -> Result<()> {
+        self.sign_up(OLGA)?;
+        self.after(60)?;
+        self.create_workspace(OLGA, "Globex")?;
+        Ok(())
+    }
+
+    pub(super) fn globex_day(&mut self) -> Result<()> {
+        if self.signed_in[OLGA] {
+            self.log_out(OLGA)
+        } else {
+            self.log_in(OLGA)
         }
     }
 
-    /// Liam joins through the domain, once his address is verified.
-    pub(super) fn domain_join(&mut self, at: i64) {
-        self.join_failed(LIAM, at, "email_not_verified", "domain_join");
-        self.later(at + 800, Act::Join(LIAM, "domain_join"));
+    // Visitors.
+
+    /// Somebody reports through the widget of a project that has one.
+    pub(super) fn visitor_reports(&mut self) -> Result<()> {
+        if self.projects.is_empty() {
+            return Ok(());
+        }
+        let which = if self.projects.len() > HELP && self.chance.one_in(3) {
+            HELP
+        } else {
+            WEBSITE
+        };
+        let (host, title) = (super::cast::PROJECTS[which].1, self.title());
+        self.visitor_on(which, host, title)
     }
 
-    pub(super) fn organise(&mut self, at: i64) {
-        self.group(BEN, at, WEBSITE, Value::Null, json!("Marketing"));
-        self.group(BEN, at + 40, CHECKOUT, Value::Null, json!("Shop"));
-        self.group(BEN, at + 65, LEGACY, Value::Null, json!("Shop"));
-        self.update_project(
-            CHLOE,
-            at + 900,
-            WEBSITE,
-            "description",
-            json!(""),
-            json!("The new www, live in spring"),
-        );
-        self.update_project(
-            CHLOE,
-            at + 1200,
-            MOBILE,
-            "widget_visibility",
-            json!("everyone"),
-            json!("members_and_guests"),
-        );
-        self.install_widget(at + 2500, CHECKOUT, "tag_manager");
-        self.connect_account(at + 5000, "sha_trello", "trello", "Trello (old boards)");
-        self.add_domain(at + 7000, "acme-labs.example");
-    }
-
-    pub(super) fn help_centre(&mut self, at: i64) {
-        self.create_project(CHLOE, at, HELP);
-        self.install_widget(at + 1800, HELP, "npm_sdk");
-        self.group(CHLOE, at + 2000, HELP, Value::Null, json!("Support"));
-        self.group(BEN, at + 9000, WEBSITE, json!("Marketing"), json!("Web"));
-    }
-
-    pub(super) fn profiles(&mut self, at: i64) {
-        self.account(EMI, at, "iac_emi_github", "github", true);
-        self.account(DANIEL, at + 1500, "iac_daniel_gitlab", "gitlab", true);
-        let target = vec![self.user_target(GRACE)];
-        self.by(
-            GRACE,
-            at + 2600,
-            "user.updated",
-            target,
-            json!({
-                "previous": {"job_role": "Designer"}, "next": {"job_role": "Lead designer"},
-            }),
-        );
-        self.people[GRACE].job = "Lead designer";
-        let target = vec![self.user_target(DANIEL)];
-        self.by(
-            DANIEL,
-            at + 8000,
-            "user.password_updated",
-            target,
-            json!({
-                "metadata": {"method": "profile_change", "sessions_revoked": 1},
-            }),
-        );
-    }
-
-    /// Ben confirms a new address; the profile changes only then.
-    pub(super) fn new_address(&mut self, at: i64) {
-        let mut place = self.seat(BEN, at);
-        place.source = "email_link";
-        let target = vec![self.user_target(BEN)];
-        self.tell(at, "user.email_verified", self.user(BEN), target.clone(), place, json!({
-            "metadata": {"email": "ben.ortiz@acme.example", "purpose": "email_change", "method": "link"},
-            "previous": {"email_verified": false}, "next": {"email_verified": true},
-        }));
-        self.by(BEN, at + 1, "user.updated", target, json!({
-            "metadata": {"email_change_state": "confirmed"},
-            "previous": {"email": "ben@acme.example"}, "next": {"email": "ben.ortiz@acme.example"},
-        }));
-        self.people[BEN].email = "ben.ortiz@acme.example";
-    }
-
-    /// The role change to remember: Henrik is made admin for a release, and keeps it for three days.
-    pub(super) fn promote(&mut self, at: i64) {
-        self.set_role(ANN, at, HENRIK, Role::Manager);
-    }
-    pub(super) fn make_admin(&mut self, at: i64) {
-        self.set_role(ANN, at, HENRIK, Role::Admin);
-    }
-    pub(super) fn demote(&mut self, at: i64) {
-        self.set_role(ANN, at, HENRIK, Role::Manager);
-    }
-
-    /// The old shop is put away, brought back by mistake, put away again and at last deleted.
-    pub(super) fn archive(&mut self, at: i64) {
-        self.shelve(CHLOE, at, LEGACY, true);
-    }
-    pub(super) fn unarchive(&mut self, at: i64) {
-        self.shelve(HENRIK, at, LEGACY, false);
-        self.shelve(CHLOE, at + 2300, LEGACY, true);
-    }
-    pub(super) fn delete_project(&mut self, at: i64) {
-        let count =
-            i64::try_from(self.issues.iter().filter(|i| i.project == LEGACY).count()).unwrap_or(0);
-        let target = vec![self.project_target(LEGACY)];
-        self.by(
-            BEN,
-            at,
-            "project.deleted",
-            target,
-            json!({
-                "metadata": {"issue_count": count, "member_count": 9, "was_archived": true},
-                "previous": {"name": "Legacy shop", "archived": true, "group_id": "grp_shop"},
-            }),
-        );
-    }
-
-    pub(super) fn export(&mut self, at: i64) {
-        self.export_project(CHLOE, at, NORTHWIND, "csv");
-    }
-    pub(super) fn export_again(&mut self, at: i64) {
-        self.export_project(BEN, at, WEBSITE, "csv");
-        self.export_project(BEN, at + 130, MOBILE, "csv");
-    }
-
-    /// A sandbox workspace of the same company is made, used for a week, and deleted.
-    pub(super) fn sandbox(&mut self, at: i64) {
-        let target = json!({"type": "workspace", "id": "acme-sandbox", "name": "Acme Sandbox"});
-        self.by(
-            ANN,
-            at,
-            "workspace.created",
-            vec![target],
-            json!({
-                "metadata": {"plan": "trial", "creator_role": "admin", "signup": false},
-                "next": {"name": "Acme Sandbox"},
-            }),
-        );
-    }
-    pub(super) fn delete_sandbox(&mut self, at: i64) {
-        let target = json!({"type": "workspace", "id": "acme-sandbox", "name": "Acme Sandbox"});
-        self.by(ANN, at, "workspace.deleted", vec![target], json!({
-            "metadata": {"member_count": 3, "guest_count": 0, "project_count": 1, "issue_count": 4, "plan": "trial"},
-            "previous": {"name": "Acme Sandbox", "plan": "trial"},
-        }));
-    }
-
-    /// The vendor's support withdraws a domain join, on Ann's request.
-    pub(super) fn remove_domain(&mut self, at: i64) {
-        let ann = self.user(ANN);
-        let actor = json!({
-            "type": "support", "id": "sup_17", "name": "Support (Petra)",
-            "on_behalf_of": {"type": "user", "id": ann["id"], "name": ann["name"], "email": ann["email"]},
+    fn visitor_on(&mut self, which: usize, host: &str, title: &str) -> Result<()> {
+        let place = self.chance.index(VISITORS.len());
+        let (name, email, address) = VISITORS[place];
+        let body = json!({
+            "title": title, "description": "", "name": name, "email": email, "page_host": host, "page_path": "/",
         });
-        let target =
-            json!({"type": "domain_join", "id": "dom_acme-labs", "name": "acme-labs.example"});
-        let place = Place::new("198.51.100.250", "support-console/4.2", "system");
-        self.tell(at, "workspace.domain_join_removed", actor, vec![target], place, json!({
-            "metadata": {"domain": "acme-labs.example", "reason": "user_action", "members_joined_through_it": 0},
-            "previous": {"domain": "acme-labs.example", "default_role": "member"},
-        }));
-    }
-
-    pub(super) fn drop_account(&mut self, at: i64) {
-        let target =
-            json!({"type": "shared_account", "id": "sha_trello", "name": "Trello (old boards)"});
-        self.by(BEN, at, "workspace.integration_shared_account_deleted", vec![target], json!({
-            "metadata": {"provider": "trello", "cause": "user_action", "affected_project_ids": ["prj_website"], "provider_token_revoked": true},
-            "previous": {"provider": "trello", "auth_type": "oauth2"},
-        }));
-        self.account_refused(at + 700, "linear", "insufficient_scopes", "verify");
-    }
-
-    pub(super) fn welcome_maya(&mut self, at: i64) {
-        self.invitation_failed(
-            FARID,
-            at - 4000,
-            "role_not_permitted",
-            "authorization",
-            "manager",
-        );
-        self.invite(BEN, at, MAYA, None, false);
-        self.later(at + 6100, Act::Join(MAYA, "invitation"));
-    }
-
-    /// Liam deletes his account, which ends his membership too.
-    pub(super) fn liam_goes(&mut self, at: i64) {
-        self.login(LIAM, at - 300);
-        let target = vec![self.user_target(LIAM)];
-        let p = &self.people[LIAM];
-        let previous = json!({"name": p.name, "email": p.email});
-        self.by(LIAM, at, "user.deleted", target.clone(), json!({
-            "metadata": {"self": true, "integration_accounts_deleted": 0, "memberships_ended": 1, "pseudonymised": false},
-            "previous": previous,
-        }));
-        self.by(
-            LIAM,
-            at + 1,
-            "workspace.user_left",
-            target,
-            json!({
-                "metadata": {"cause": "account_deleted", "project_count": 4},
-                "previous": {"role": "member"},
-            }),
-        );
-        self.people[LIAM].present = false;
-        self.people[LIAM].session = None;
-    }
-
-    /// Keiko's part is done: out of the project, and the next day she leaves by herself.
-    pub(super) fn keiko_off_the_project(&mut self, at: i64) {
-        let targets = vec![self.user_target(KEIKO), self.project_target(NORTHWIND)];
-        self.by(BEN, at, "project.user_removed", targets, json!({
-            "metadata": {"role_in_project": "guest", "was_pending": false, "remaining_projects": 0},
-            "previous": {"access": "member"}, "next": {"access": Value::Null},
-        }));
-    }
-    pub(super) fn keiko_leaves(&mut self, at: i64) {
-        self.login(KEIKO, at - 120);
-        let target = vec![self.user_target(KEIKO)];
-        self.by(
-            KEIKO,
-            at,
-            "workspace.user_left",
-            target,
-            json!({
-                "metadata": {"cause": "self", "project_count": 0},
-                "previous": {"role": "guest"},
-            }),
-        );
-        self.people[KEIKO].present = false;
-        self.people[KEIKO].session = None;
+        self.widget(which, host, address, "/issues", &body)?;
+        Ok(())
     }
 }

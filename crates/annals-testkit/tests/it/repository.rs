@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may import of ours. Development dependencies are not held to it.
-const BORDERS: [(&str, &[&str]); 9] = [
+const BORDERS: [(&str, &[&str]); 10] = [
     ("annals-hash", &[]),
     ("annals-event", &["annals-hash"]),
     ("annals-merkle", &["annals-hash"]),
@@ -38,6 +38,7 @@ const BORDERS: [(&str, &[&str]); 9] = [
             "annals-proof",
             "annals-server",
             "annals-store",
+            "tracker",
         ],
     ),
     (
@@ -49,10 +50,11 @@ const BORDERS: [(&str, &[&str]); 9] = [
             "annals-store",
         ],
     ),
+    ("tracker", &["annals-client"]),
 ];
 
 /// What a crate must not know, as packages that it must not reach by any path.
-const ABSENCES: [(&str, &[&str]); 7] = [
+const ABSENCES: [(&str, &[&str]); 8] = [
     ("annals-hash", &["tokio", "serde", "rusqlite", "tracing"]),
     (
         "annals-event",
@@ -89,6 +91,15 @@ const ABSENCES: [(&str, &[&str]); 7] = [
         &["axum", "reqwest", "clap", "tracing-subscriber"],
     ),
     ("annals-server", &["clap", "tracing-subscriber"]),
+    (
+        "tracker",
+        &[
+            "annals-server",
+            "annals-store",
+            "clap",
+            "tracing-subscriber",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

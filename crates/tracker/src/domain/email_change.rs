@@ -1,0 +1,73 @@
+//! Changing one's address: asked for with the password, done by the link that the new address gets.
+
+use rusqlite::params;
+
+use super::signup::{Purpose, Verification};
+use super::user::User;
+use crate::act::Act;
+use crate::refused::Refused;
+use crate::{events, mail};
+
+/// Sends the link to the new address, and a notice to the old one. Nothing has changed yet, and nothing is recorded.
+pub(crate) fn request(
+    act: &Act<'_>,
+    user: &User,
+    email: &str,
+    is_right: bool,
+) -> Result<(), Refused> {
+    if !is_right {
+        return Err(Refused::invalid("password", "This is not your password."));
+    }
+    if email == user.email {
+        return Err(Refused::invalid("email", "This is your address already."));
+    }
+    // Whether the address is somebody's is not told: its owner gets no link, and the answer is the same.
+    if User::by_email(act.db, email)?.is_some() {
+        return Ok(());
+    }
+    let token = Verification::make(act, &user.id, email, Purpose::EmailChange)?;
+    act.mail(
+        &mail::confirm_new_email(
+            email,
+            &user.name,
+            &act.settings.link(&format!("/confirm-email/{token}")),
+        ),
+        None,
+    )?;
+    act.mail(
+        &mail::email_change_notice(&user.email, &user.name, email),
+        None,
+    )
+}
+
+/// Makes the new address the person's, which he has proved by opening the link.
+pub(crate) fn confirm(act: &Act<'_>, token: &str) -> Result<(), Refused> {
+    let verification = Verification::by_token(act.db, token, act.now)?;
+    let before = &verification.user;
+    if verification.purpose != Purpose::EmailChange {
+        return Err(Refused::not_found());
+    }
+    if User::by_email(act.db, &verification.email)?.is_some() {
+        return Err(Refused::conflict("This address has an account by now."));
+    }
+    verification.spend(act)?;
+    act.db.execute(
+        "update user set email = ?2, email_verified_at = ?3 where id = ?1",
+        params![before.id, verification.email, act.now.as_micros()],
+    )?;
+    let after = User {
+        email: verification.email.clone(),
+        ..before.clone()
+    };
+    act.record_account(before, |membership| {
+        Some(events::user::email_changed(before, &after, membership.role))
+    })?;
+    act.record_account(&after, |membership| {
+        Some(events::user::email_verified(
+            &after,
+            membership.role,
+            &after.email,
+            Purpose::EmailChange,
+        ))
+    })
+}

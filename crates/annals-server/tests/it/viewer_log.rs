@@ -542,7 +542,13 @@ async fn a_workspace_that_is_not_entitled_sees_what_it_would_get() {
         .map(|row| row.unwrap()[5].to_owned())
         .filter(|action| !action.starts_with("audit_log."))
         .collect();
-    assert_eq!(kinds.len(), 43);
+    // The last event of a workspace that is deleted is in no file that its people download.
+    let all = annals_event::Catalogue::builtin().all().take(43);
+    let possible: std::collections::BTreeSet<_> = all
+        .map(|entry| entry.action.to_owned())
+        .filter(|action| action != "workspace.deleted")
+        .collect();
+    assert_eq!(kinds, possible);
     for file in ["csv", "ndjson", "proof"] {
         let refused = browser
             .get(&format!("{LOG}/download.{file}"))

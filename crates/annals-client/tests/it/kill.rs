@@ -139,6 +139,11 @@ async fn on_postgres(socket: PathBuf, name: String, url: &str) {
     }
     tokio::spawn(relay.run(std::future::pending()));
     let outbox = PostgresOutbox::default();
+    // The database may still be at a commit of the life before; it holds this lock until it has noticed the kill.
+    database
+        .execute("select pg_advisory_lock(1)", &[])
+        .await
+        .unwrap();
     let row = database
         .query_one("select coalesce(max(n), 0) from thing", &[])
         .await

@@ -37,26 +37,26 @@ pub(super) struct Values {
 const MISSING: u32 = u32::MAX;
 
 impl Values {
-    /// Reads `count` rows from row `first` of a row group on, with their levels.
+    /// Reads `count` rows from row `first` of a row group on, takes in their levels, and gives what is there.
     pub(super) fn read<T: DataType>(
         &mut self,
         described: ColumnDescPtr,
         pages: Box<dyn PageReader>,
         first: usize,
         count: usize,
-        values: &mut Vec<T::T>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<Vec<T::T>, Flaw> {
         let (definition, repetition) = (described.max_def_level(), described.max_rep_level());
         let mut reader = ColumnReaderImpl::<T>::new(described, pages);
         if first > 0 && reader.skip_records(first)? != first {
             return Err(Flaw::new("a column has too few rows"));
         }
+        let mut values = Vec::with_capacity(count);
         let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
         let (records, ..) = reader.read_records(
             count,
             (definition > 0).then_some(&mut definitions),
             (repetition > 0).then_some(&mut repetitions),
-            values,
+            &mut values,
         )?;
         if records != count {
             return Err(Flaw::new("a column has too few rows"));
@@ -66,7 +66,7 @@ impl Values {
             for level in &definitions {
                 self.place(*level == definition, &mut next);
             }
-            return Ok(());
+            return Ok(values);
         }
         for (level, repeated) in definitions.iter().zip(&repetitions) {
             if *repeated == 0 {
@@ -78,7 +78,7 @@ impl Values {
             }
         }
         self.elements.push(to_u32(self.places.len()));
-        Ok(())
+        Ok(values)
     }
 
     fn place(&mut self, has_value: bool, next: &mut u32) {

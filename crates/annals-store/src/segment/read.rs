@@ -22,7 +22,9 @@ use super::directory::{self, Entry};
 use super::filter::{Probe, key_hash};
 use super::index::{Index, Sums, sum};
 use super::page::{GROUP_PAGES, PAGE_ROWS};
-use super::schema::{COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION};
+use super::schema::{
+    COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, Physical, VERSION,
+};
 use super::uuid::uuid_millis;
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use super::{Flaw, Stored};
@@ -258,8 +260,8 @@ impl Segment {
             .ok_or_else(|| Flaw::new("there is no such row"))?;
         let mut columns = Columns::new();
         for column in wanted {
-            columns.values[*column as usize] =
-                self.column(group, group_metadata, *column, first, rows.len())?;
+            let values = self.column(group, group_metadata, *column, first, rows.len())?;
+            columns.values[*column as usize] = Some(values);
         }
         Ok(columns)
     }
@@ -271,8 +273,7 @@ impl Segment {
         column: Column,
         first: usize,
         count: usize,
-    ) -> Result<Option<Values>, Flaw> {
-        use super::schema::Physical;
+    ) -> Result<Values, Flaw> {
         let chunk = metadata.column(column as usize);
         let rows = usize::try_from(metadata.num_rows()).unwrap_or_default();
         let locations = self
@@ -283,54 +284,25 @@ impl Segment {
             .ok_or_else(|| Flaw::new("a column has no index of its pages"))?;
         let pages = SerializedPageReader::new(self.file.clone(), chunk, rows, Some(locations))?;
         let pages = Box::new(pages);
+        let described = chunk.column_descr_ptr();
         let mut values = Values::default();
         match column.physical() {
             Physical::Int32 => {
-                let mut numbers: Vec<i32> = Vec::with_capacity(count);
-                values.read::<Int32Type>(
-                    chunk.column_descr_ptr(),
-                    pages,
-                    first,
-                    count,
-                    &mut numbers,
-                )?;
+                let numbers = values.read::<Int32Type>(described, pages, first, count)?;
                 values.numbers = numbers.into_iter().map(i64::from).collect();
             }
             Physical::Int64 => {
-                let mut numbers = Vec::with_capacity(count);
-                values.read::<Int64Type>(
-                    chunk.column_descr_ptr(),
-                    pages,
-                    first,
-                    count,
-                    &mut numbers,
-                )?;
-                values.numbers = numbers;
+                values.numbers = values.read::<Int64Type>(described, pages, first, count)?;
             }
             Physical::Uuid => {
-                let mut texts = Vec::with_capacity(count);
-                values.read::<FixedLenByteArrayType>(
-                    chunk.column_descr_ptr(),
-                    pages,
-                    first,
-                    count,
-                    &mut texts,
-                )?;
-                values.texts = texts.into_iter().map(ByteArray::from).collect();
+                let ids = values.read::<FixedLenByteArrayType>(described, pages, first, count)?;
+                values.texts = ids.into_iter().map(ByteArray::from).collect();
             }
             Physical::Bytes => {
-                let mut texts = Vec::with_capacity(count);
-                values.read::<ByteArrayType>(
-                    chunk.column_descr_ptr(),
-                    pages,
-                    first,
-                    count,
-                    &mut texts,
-                )?;
-                values.texts = texts;
+                values.texts = values.read::<ByteArrayType>(described, pages, first, count)?;
             }
         }
-        Ok(Some(values))
+        Ok(values)
     }
 
     /// Reads every page of the file as it lies, for its checksum.

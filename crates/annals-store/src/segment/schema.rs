@@ -18,51 +18,64 @@ pub(crate) const KEY_ORIGIN: &str = "annals.origin";
 pub(crate) const KEY_DIRECTORY: &str = "annals.directory";
 pub(crate) const KEY_PAGES: &str = "annals.pages";
 
-/// A leaf column of the schema, by its place in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub(crate) enum Column {
-    Log,
-    Position,
-    RecordedAt,
-    OccurredAt,
-    RecordedBy,
-    Id,
-    IdText,
-    Action,
-    ActorId,
-    ActorType,
-    ActorRole,
-    ActorName,
-    ActorEmail,
-    ActorMetadata,
-    OnBehalfOf,
-    Failure,
-    FailureStage,
-    FailureDetail,
-    FailureReason,
-    Location,
-    UserAgent,
-    Source,
-    SessionId,
-    RequestId,
-    CorrelationId,
-    Trace,
-    Metadata,
-    Previous,
-    Next,
-    Version,
-    TargetType,
-    TargetId,
-    TargetName,
-    TargetEmail,
-    TargetMetadata,
-    TargetFlags,
-    Flags,
-    Erased,
-    Redacted,
-    Seed,
-    Raw,
+/// The leaf columns of the schema, each once.
+macro_rules! columns {
+    ($($name:ident)+) => {
+        /// A leaf column of the schema, by its place in it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(usize)]
+        pub(crate) enum Column {
+            $($name,)+
+        }
+
+        impl Column {
+            pub(crate) const ALL: [Column; COLUMNS] = [$(Column::$name,)+];
+        }
+    };
+}
+
+columns! {
+    Log
+    Position
+    RecordedAt
+    OccurredAt
+    RecordedBy
+    Id
+    IdText
+    Action
+    ActorId
+    ActorType
+    ActorRole
+    ActorName
+    ActorEmail
+    ActorMetadata
+    OnBehalfOf
+    Failure
+    FailureStage
+    FailureDetail
+    FailureReason
+    Location
+    UserAgent
+    Source
+    SessionId
+    RequestId
+    CorrelationId
+    Trace
+    Metadata
+    Previous
+    Next
+    Version
+    TargetType
+    TargetId
+    TargetName
+    TargetEmail
+    TargetMetadata
+    TargetFlags
+    Flags
+    Erased
+    Redacted
+    Seed
+    Raw
 }
 
 /// How many columns there are.
@@ -154,60 +167,6 @@ pub(crate) enum Physical {
 }
 
 impl Column {
-    pub(crate) const ALL: [Column; COLUMNS] = {
-        use Column::{
-            Action, ActorEmail, ActorId, ActorMetadata, ActorName, ActorRole, ActorType,
-            CorrelationId, Erased, Failure, FailureDetail, FailureReason, FailureStage, Flags, Id,
-            IdText, Location, Log, Metadata, Next, OccurredAt, OnBehalfOf, Position, Previous, Raw,
-            RecordedAt, RecordedBy, Redacted, RequestId, Seed, SessionId, Source, TargetEmail,
-            TargetFlags, TargetId, TargetMetadata, TargetName, TargetType, Trace, UserAgent,
-            Version,
-        };
-        [
-            Log,
-            Position,
-            RecordedAt,
-            OccurredAt,
-            RecordedBy,
-            Id,
-            IdText,
-            Action,
-            ActorId,
-            ActorType,
-            ActorRole,
-            ActorName,
-            ActorEmail,
-            ActorMetadata,
-            OnBehalfOf,
-            Failure,
-            FailureStage,
-            FailureDetail,
-            FailureReason,
-            Location,
-            UserAgent,
-            Source,
-            SessionId,
-            RequestId,
-            CorrelationId,
-            Trace,
-            Metadata,
-            Previous,
-            Next,
-            Version,
-            TargetType,
-            TargetId,
-            TargetName,
-            TargetEmail,
-            TargetMetadata,
-            TargetFlags,
-            Flags,
-            Erased,
-            Redacted,
-            Seed,
-            Raw,
-        ]
-    };
-
     pub(crate) fn physical(self) -> Physical {
         match self {
             Column::Log | Column::TargetFlags | Column::Flags => Physical::Int32,

@@ -185,6 +185,21 @@ impl Drop for Serving {
     }
 }
 
+/// Asks until there is an answer, for half a minute at most.
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "waited for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 pub(crate) fn signal(name: &str, process: u32) {
     let status = Command::new("kill")
         .arg(format!("-{name}"))

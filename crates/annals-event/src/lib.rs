@@ -37,6 +37,7 @@ pub use json::{Json, JsonError, JsonErrorKind, Number, Object, write_json_string
 pub use problem::{EventError, Problem, ProblemCode};
 pub use query::{
     Field, Filter, KeyClass, Query, QueryError, RowParts, Term, When, address_key, fold_key,
+    occurs_folded,
 };
 pub use record::{
     ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,

@@ -53,5 +53,6 @@ pub use files::{Files, SystemFiles, WriteFile};
 pub use log::Log;
 pub use options::{Clock, Durability, Options, Sealing, SteppedClock, SystemClock};
 pub use pending::Pending;
+pub use seal::Upkeep;
 pub use search::{Count, Found, Order, Rows, Search};
 pub use store::{Recorded, Slot, Store};

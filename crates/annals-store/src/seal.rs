@@ -6,6 +6,7 @@
 //! transaction the new file does not exist, after it the old rows or files do not, so a crash at any moment
 //! leaves each event in exactly one place. What a crash leaves lying about is deleted at the next start.
 
+mod apart;
 mod gather;
 mod merge;
 mod plan;
@@ -27,6 +28,7 @@ use crate::shared::Shared;
 use crate::store::submit_change;
 use crate::{Sealing, StoreError};
 
+use apart::apart;
 use gather::Gathered;
 
 /// How often it is looked whether something is due.
@@ -49,7 +51,23 @@ pub(crate) struct Sealer {
     /// Held by whoever seals, and by whoever merges.
     sealing_now: Mutex<()>,
     merging_now: Mutex<()>,
+    /// Whether the last look at what is due found nothing.
+    nothing_to_seal: AtomicBool,
+    nothing_to_merge: AtomicBool,
     stopping: AtomicBool,
+}
+
+/// How far events have moved from the journal into segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Events that are in the journal and in no segment.
+    pub unsealed_events: u64,
+    /// How many segments there are.
+    pub segments: u64,
+    /// What they and their indexes take, in bytes.
+    pub segment_bytes: u64,
+    /// Whether something is being sealed or merged, or is about to be.
+    pub is_due: bool,
 }
 
 /// A segment that is written, durable and compared, but does not count yet.
@@ -74,6 +92,8 @@ impl Sealer {
             next_id: AtomicU32::new(next_id),
             sealing_now: Mutex::default(),
             merging_now: Mutex::default(),
+            nothing_to_seal: AtomicBool::new(true),
+            nothing_to_merge: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
         }
     }
@@ -119,7 +139,10 @@ impl Sealer {
             recorded = now;
             match self.seal_due(is_busy) {
                 Ok(true) => {}
-                Ok(false) => self.pause(TICK),
+                Ok(false) => {
+                    self.nothing_to_seal.store(true, Ordering::SeqCst);
+                    self.pause(TICK);
+                }
                 Err(error) => self.report("sealing", &error),
             }
         }
@@ -133,7 +156,10 @@ impl Sealer {
             recorded = now;
             match self.merge_due(is_busy) {
                 Ok(true) => {}
-                Ok(false) => self.pause(TICK),
+                Ok(false) => {
+                    self.nothing_to_merge.store(true, Ordering::SeqCst);
+                    self.pause(TICK);
+                }
                 Err(error) => self.report("merging", &error),
             }
         }
@@ -161,8 +187,32 @@ impl Sealer {
         if groups.is_empty() {
             return Ok(false);
         }
-        self.seal(&groups)?;
+        self.nothing_to_seal.store(false, Ordering::SeqCst);
+        let waiting = self.unsealed_events();
+        apart("annals-seal", waiting > self.sealing.backlog, || {
+            self.seal(&groups)
+        })?;
         Ok(true)
+    }
+
+    fn unsealed_events(&self) -> u64 {
+        let unsealed = self.shared.blocks.recent.unsealed();
+        unsealed.iter().map(|group| u64::from(group.events)).sum()
+    }
+
+    /// How sealing and merging stand.
+    pub(crate) fn upkeep(&self) -> Result<Upkeep, StoreError> {
+        let segments = self.shared.blocks.with_reader(manifest::list)?;
+        Ok(Upkeep {
+            unsealed_events: self.unsealed_events(),
+            segments: segments.len() as u64,
+            segment_bytes: segments
+                .iter()
+                .map(|listed| listed.file.bytes + listed.index.bytes)
+                .sum(),
+            is_due: !self.nothing_to_seal.load(Ordering::SeqCst)
+                || !self.nothing_to_merge.load(Ordering::SeqCst),
+        })
     }
 
     /// Seals everything that is committed now, and merges what is due then.
@@ -187,7 +237,7 @@ impl Sealer {
             return Ok(());
         };
         let span = (first.group, last.group);
-        let gathered = Gathered::read(self, span)?;
+        let mut gathered = Gathered::read(self, span)?;
         let keys = gathered.keys();
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
         let ready = self.write(id, span, 0, |out| gathered.write(self, id, out))?;

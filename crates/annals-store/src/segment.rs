@@ -14,6 +14,7 @@ mod members;
 mod page;
 mod read;
 mod schema;
+mod text;
 mod uuid;
 mod write;
 

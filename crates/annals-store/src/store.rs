@@ -16,7 +16,7 @@ use crate::sequencer::Sequencer;
 use crate::shared::Shared;
 use crate::submission::{Batch, Change, Ran, Reply, Submission};
 use crate::writer::Writer;
-use crate::{AppendError, Log, Options, Pending, StoreError, start};
+use crate::{AppendError, Log, Options, Pending, StoreError, Upkeep, start};
 
 /// The number of a log within the installation. 0 is the installation's own.
 pub type Slot = u32;
@@ -193,6 +193,14 @@ impl Store {
     /// [`StoreError::Stopped`]. Nothing is lost in any of these cases.
     pub fn seal(&self) -> Result<(), StoreError> {
         self.0.sealer.seal_all()
+    }
+
+    /// How far events have moved from the journal into segments.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the manifest cannot be read.
+    pub fn upkeep(&self) -> Result<Upkeep, StoreError> {
+        self.0.sealer.upkeep()
     }
 
     /// Runs `read` with a connection that sees everything that is committed.

@@ -189,15 +189,21 @@ fn seed(blocks: &Blocks, slot: Slot, position: u64) -> Result<Seed, StoreError> 
         .ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
 }
 
-/// The leaf hashes of rows at contiguous positions, with the seeds of the tiles that they lie in.
-pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
-    let Some(first) = rows.first().map(|row| row.position) else {
-        return Vec::new();
-    };
-    let end = first + rows.len() as u64;
-    let runs: Vec<SaltRun<'_>> = (first / TILE..)
-        .zip(seeds)
-        .map(|(tile, seed)| {
+/// Rows at contiguous positions of one log, with the seeds of the tiles that they lie in.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) log: &'a str,
+    pub(crate) rows: &'a [Row],
+    pub(crate) seeds: &'a [Seed],
+}
+
+impl Run<'_> {
+    /// Its positions tile by tile, as far as there are seeds.
+    fn salts(&self) -> impl Iterator<Item = SaltRun<'_>> {
+        let first = self.rows.first().map_or(0, |row| row.position);
+        let end = first + self.rows.len() as u64;
+        let tiles = (first / TILE..end.div_ceil(TILE)).zip(self.seeds);
+        tiles.map(move |(tile, seed)| {
             let first = first.max(tile * TILE);
             SaltRun {
                 seed,
@@ -205,13 +211,31 @@ pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
                 count: end.min((tile + 1) * TILE).saturating_sub(first),
             }
         })
-        .collect();
-    let drafts: Drafts = rows.iter().map(|row| &row.draft).collect();
-    let recorded: Vec<Recorded<'_>> = rows
-        .iter()
+    }
+}
+
+/// The leaf hashes of rows at contiguous positions, with the seeds of the tiles that they lie in.
+pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
+    leaves_of_runs(&[Run { log, rows, seeds }])
+}
+
+/// The leaf hashes of all runs, in their order; none where a seed is missing. Many short runs at once cost
+/// far less than one by one.
+pub(crate) fn leaves_of_runs<'a>(runs: &[Run<'a>]) -> Vec<Hash> {
+    let salt_runs: Vec<SaltRun<'_>> = runs.iter().flat_map(Run::salts).collect();
+    let salts = event_salts(&salt_runs);
+    let rows = || {
+        let of_run = |run: Run<'a>| run.rows.iter().map(move |row| (run.log, row));
+        runs.iter().copied().flat_map(of_run)
+    };
+    let drafts: Drafts = rows().map(|(_, row)| &row.draft).collect();
+    if salts.len() != drafts.len() {
+        return Vec::new();
+    }
+    let recorded: Vec<Recorded<'_>> = rows()
+        .zip(salts)
         .enumerate()
-        .zip(event_salts(&runs))
-        .filter_map(|((n, row), salt)| {
+        .filter_map(|(n, ((log, row), salt))| {
             let (position, recorded_at) = (row.position, row.recorded_at);
             let place = Place {
                 log,

@@ -140,18 +140,38 @@ impl Needle {
         }
     }
 
-    /// False if no string inside this canonical JSON can match, found without parsing it.
+    /// The pieces that stand in canonical JSON as they are: where one does not occur in it, no string inside can match.
     ///
     /// Canonical JSON writes every character as itself except the quote, the backslash and control characters, and
-    /// numbers as they are compared: so what is not in the JSON is in none of its values.
-    pub(crate) fn possible_in(&self, json: &str) -> bool {
+    /// numbers as they are compared.
+    fn plain(&self) -> impl Iterator<Item = &String> {
         let escaped = |c: char| c == '"' || c == '\\' || c.is_control();
-        let plain = self.pieces.iter().filter(|piece| !piece.contains(escaped));
-        match plain.max_by_key(|piece| piece.len()) {
-            Some(longest) if json.is_ascii() => occurs_in_ascii(json, longest),
-            Some(longest) => fold(json).contains(longest.as_str()),
+        let pieces = self.pieces.iter();
+        pieces.filter(move |piece| !piece.contains(escaped))
+    }
+
+    /// Texts that occur in whatever matches, and in canonical JSON of it.
+    pub(crate) fn plain_pieces(&self) -> Vec<String> {
+        self.plain()
+            .filter(|piece| !piece.is_empty())
+            .cloned()
+            .collect()
+    }
+
+    /// False if no string inside this canonical JSON can match, found without parsing it.
+    pub(crate) fn possible_in(&self, json: &str) -> bool {
+        match self.plain().max_by_key(|piece| piece.len()) {
+            Some(longest) => occurs_folded(longest, json),
             None => true,
         }
+    }
+}
+
+/// Whether `piece`, whose case is folded, occurs in `text`, whose case need not be.
+pub fn occurs_folded(piece: &str, text: &str) -> bool {
+    match text.is_ascii() {
+        true => occurs_in_ascii(text, piece),
+        false => fold(text).contains(piece),
     }
 }
 

@@ -60,9 +60,8 @@ pub(super) fn of_segment(
         });
     }
     // First what the filter looks at, then everything of the rows that match.
-    let mut matching: Vec<Row> = events(segment.read(begin..end, look.parts)?)
-        .filter(|row| look.matches(row))
-        .collect();
+    let possible = segment.read_possible(begin..end, look.parts, &look.probe)?;
+    let mut matching: Vec<Row> = events(possible).filter(|row| look.matches(row)).collect();
     let (from, to) = (position_of(begin), position_of(end));
     if look.only_count || matching.is_empty() {
         let rows = matching;

@@ -1,6 +1,8 @@
-//! Groups of the journal on their way into a segment: brought together, compared with their hash, sorted.
+//! Groups of the journal on their way into a segment: brought together, sorted, rebuilt, compared with their hash.
 
-use annals_event::{Seed, SeedNodes, TILE};
+use std::ops::Range;
+
+use annals_event::{Row, Seed, SeedNodes, TILE};
 use annals_merkle::Hash;
 use sha2::{Digest as _, Sha256};
 
@@ -12,10 +14,13 @@ use crate::manifest::damaged as damaged_segment;
 use crate::recent::{SegmentId, damaged, read};
 use crate::sealed_keys::OfGroup;
 use crate::segment::{SegmentWriter, Stored};
-use crate::tree::leaves_of;
+use crate::tree::{Run, leaves_of_runs};
 use crate::{Slot, StoreError};
 
-/// Groups that were read and are what was committed.
+/// How many rows are hashed and written at a time: enough that hashing them together pays.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// Groups that were read, on their way into a segment.
 pub(super) struct Gathered {
     groups: Vec<Group>,
     /// By log and position.
@@ -26,15 +31,25 @@ struct Group {
     number: u32,
     header: Header,
     frames: Vec<Result<Vec<u8>, &'static str>>,
+    /// The hashes of the entries of each part, once they were rebuilt.
+    leaves: Vec<Vec<Hash>>,
 }
 
-/// A part of a group with the hashes of its entries.
+/// A part of a group.
+#[derive(Clone, Copy)]
 struct PartOf {
     slot: Slot,
     first: u64,
     group: usize,
     part: usize,
-    leaves: Vec<Hash>,
+}
+
+/// Rows of one log that follow on each other, and which of the rows at hand they are.
+struct OfLog {
+    slot: Slot,
+    log: String,
+    rows: Range<usize>,
+    seeds: Vec<Seed>,
 }
 
 impl Gathered {
@@ -53,43 +68,28 @@ impl Gathered {
     }
 
     fn take(&mut self, sealer: &Sealer, number: u32) -> Result<(), StoreError> {
-        let shared = &sealer.shared;
-        let found = shared.blocks.group(number)?;
+        let found = sealer.shared.blocks.group(number)?;
         let (header, body) = found.ok_or_else(|| damaged(number, 0, 0, "the group is missing"))?;
         let header =
             Header::decode(&header).map_err(|malformed| damaged(number, 0, 0, malformed.0))?;
         let frames = (0..header.frames.len())
             .map(|frame| frame_of_body(&body, &header.frames, frame))
             .collect();
-        let group = Group {
-            number,
-            header,
-            frames,
-        };
-        let mut hash = Sha256::new();
-        for (n, part) in group.header.parts.iter().enumerate() {
-            let rows = part_rows(&group.header, part, &group.frames)
-                .map_err(|(position, what)| damaged(number, part.slot, position, &what))?;
-            let name = format!("{}/w/{}", shared.origin, part.slot);
-            let leaves = leaves_of(
-                &name,
-                &rows,
-                &seeds(sealer, part.slot, part.first, part.end())?,
-            );
-            leaves.iter().for_each(|leaf| hash.update(leaf));
+        let group = self.groups.len();
+        for (n, part) in header.parts.iter().enumerate() {
             self.parts.push(PartOf {
                 slot: part.slot,
                 first: part.first,
-                group: self.groups.len(),
+                group,
                 part: n,
-                leaves,
             });
         }
-        if Hash::from(hash.finalize()) != group.header.group_hash {
-            let what = "the entries are not those that were committed";
-            return Err(damaged(number, 0, 0, what));
-        }
-        self.groups.push(group);
+        self.groups.push(Group {
+            number,
+            leaves: vec![Vec::new(); header.parts.len()],
+            header,
+            frames,
+        });
         Ok(())
     }
 
@@ -106,40 +106,116 @@ impl Gathered {
             .collect()
     }
 
-    /// Writes the rows as a segment, and says how many there are.
+    /// Writes the rows as a segment, and says how many there are. Every entry is rebuilt, and compared with
+    /// what was committed before this returns.
     pub(super) fn write(
-        &self,
+        &mut self,
         sealer: &Sealer,
         id: SegmentId,
         out: BlobWriter,
     ) -> Result<(BlobWriter, u32), StoreError> {
         let flawed = |flaw| damaged_segment(id, &flaw);
         let mut writer = SegmentWriter::new(out, &sealer.shared.origin).map_err(flawed)?;
-        let mut nodes: (Slot, u64, Vec<u8>) = (0, u64::MAX, Vec::new());
-        for of_log in &self.parts {
+        let mut parts = std::mem::take(&mut self.parts).into_iter().peekable();
+        while parts.peek().is_some() {
             sealer.go_on()?;
-            let group = &self.groups[of_log.group];
-            let part = &group.header.parts[of_log.part];
-            let rows = part_rows(&group.header, part, &group.frames)
-                .map_err(|(position, what)| damaged(group.number, part.slot, position, &what))?;
-            for (row, leaf) in rows.into_iter().zip(&of_log.leaves) {
-                let tile = row.position / TILE;
-                if (nodes.0, nodes.1) != (part.slot, tile) {
-                    let seed = seeds(sealer, part.slot, row.position, row.position + 1)?;
-                    let seed = seed.first().map(SeedNodes::whole);
-                    nodes = (
-                        part.slot,
-                        tile,
-                        seed.as_ref().map(SeedNodes::encode).unwrap_or_default(),
-                    );
-                }
-                writer
-                    .push(part.slot, &Stored::Event(row), leaf, &nodes.2)
-                    .map_err(flawed)?;
+            let (mut rows, mut taken) = (Vec::new(), Vec::new());
+            while rows.len() < ROWS_AT_ONCE
+                && let Some(part) = parts.next()
+            {
+                rows.extend(self.rows(part)?);
+                taken.push((part, rows.len()));
             }
+            self.write_rows(sealer, &mut writer, id, rows, &taken)?;
         }
+        self.compare()?;
         let rows = writer.rows();
         Ok((writer.finish().map_err(flawed)?, rows))
+    }
+
+    fn rows(&self, of: PartOf) -> Result<Vec<Row>, StoreError> {
+        let group = &self.groups[of.group];
+        part_rows(&group.header, &group.header.parts[of.part], &group.frames)
+            .map_err(|(position, what)| damaged(group.number, of.slot, position, &what))
+    }
+
+    /// Hashes and writes rows of some parts; each comes with the end of its rows.
+    fn write_rows(
+        &mut self,
+        sealer: &Sealer,
+        writer: &mut SegmentWriter<BlobWriter>,
+        id: SegmentId,
+        rows: Vec<Row>,
+        parts: &[(PartOf, usize)],
+    ) -> Result<(), StoreError> {
+        let mut logs: Vec<OfLog> = Vec::new();
+        let mut begin = 0;
+        for (part, end) in parts {
+            match logs.last_mut().filter(|last| last.slot == part.slot) {
+                Some(last) => last.rows.end = *end,
+                None => logs.push(OfLog {
+                    slot: part.slot,
+                    log: format!("{}/w/{}", sealer.shared.origin, part.slot),
+                    rows: begin..*end,
+                    seeds: Vec::new(),
+                }),
+            }
+            begin = *end;
+        }
+        for of_log in &mut logs {
+            let positions = rows[of_log.rows.clone()].iter().map(|row| row.position);
+            let (first, last) = (positions.clone().next(), positions.last());
+            if let (Some(first), Some(last)) = (first, last) {
+                of_log.seeds = seeds(sealer, of_log.slot, first, last + 1)?;
+            }
+        }
+        let runs: Vec<Run<'_>> = logs
+            .iter()
+            .map(|of_log| Run {
+                log: &of_log.log,
+                rows: &rows[of_log.rows.clone()],
+                seeds: &of_log.seeds,
+            })
+            .collect();
+        let leaves = leaves_of_runs(&runs);
+        let mut begin = 0;
+        for (part, end) in parts {
+            let of_part = leaves.get(begin..*end).unwrap_or_default();
+            self.groups[part.group].leaves[part.part] = of_part.to_vec();
+            begin = *end;
+        }
+        let mut rows = rows.into_iter().zip(&leaves);
+        for of_log in &logs {
+            let mut tile = (u64::MAX, Vec::new());
+            let mut seeds = of_log.seeds.iter();
+            for (row, leaf) in rows.by_ref().take(of_log.rows.len()) {
+                if tile.0 != row.position / TILE {
+                    let nodes = seeds.next().map(|seed| SeedNodes::whole(seed).encode());
+                    tile = (row.position / TILE, nodes.unwrap_or_default());
+                }
+                writer
+                    .push(of_log.slot, &Stored::Event(row), leaf, &tile.1)
+                    .map_err(|flaw| damaged_segment(id, &flaw))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the entries are those that were committed.
+    fn compare(&self) -> Result<(), StoreError> {
+        for group in &self.groups {
+            let mut hash = Sha256::new();
+            group
+                .leaves
+                .iter()
+                .flatten()
+                .for_each(|leaf| hash.update(leaf));
+            if Hash::from(hash.finalize()) != group.header.group_hash {
+                let what = "the entries are not those that were committed";
+                return Err(damaged(group.number, 0, 0, what));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Sealer, plan, turn};
+use super::{Sealer, apart, plan, turn};
 use crate::StoreError;
 use crate::files::BlobWriter;
 use crate::manifest::{self, Listed, damaged};
@@ -20,13 +20,15 @@ impl Sealer {
     pub(super) fn merge_due(&self, is_busy: bool) -> Result<bool, StoreError> {
         let _turn = turn(&self.merging_now);
         let listed = self.shared.blocks.with_reader(manifest::list)?;
-        if is_busy && listed.len() < plan::SEGMENTS_MANY * self.sealing.fan {
+        let too_many = listed.len() >= plan::SEGMENTS_MANY * self.sealing.fan;
+        if is_busy && !too_many {
             return Ok(false);
         }
         let Some(run) = plan::merge(&listed, &self.sealing) else {
             return Ok(false);
         };
-        self.merge(&listed[run])?;
+        self.nothing_to_merge.store(false, Ordering::SeqCst);
+        apart("annals-merge", too_many, || self.merge(&listed[run]))?;
         Ok(true)
     }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use annals_event::{Draft, KeyClass, Row, Timestamp, address_key, fold_key};
+use annals_event::{
+    Catalogue, Draft, KeyClass, Row, Timestamp, address_key, fold_key, occurs_folded,
+};
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::{ByteArray, DataType};
@@ -12,6 +14,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::cells::{Parts, TargetParts, assemble};
 use super::filter::key_hash;
 use super::schema::{COLUMNS, Column};
+use super::text::TextProbe;
 use super::uuid::{uuid_millis, uuid_text};
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use super::{Flaw, Redacted, Stored};
@@ -35,6 +38,34 @@ pub(super) struct Values {
 }
 
 const MISSING: u32 = u32::MAX;
+
+/// The columns with the texts of an event, without those of its targets.
+const TEXT_COLUMNS: [Column; 24] = [
+    Column::Metadata,
+    Column::ActorName,
+    Column::ActorEmail,
+    Column::ActorId,
+    Column::Action,
+    Column::Previous,
+    Column::Next,
+    Column::ActorMetadata,
+    Column::OnBehalfOf,
+    Column::ActorRole,
+    Column::ActorType,
+    Column::IdText,
+    Column::Failure,
+    Column::FailureStage,
+    Column::FailureDetail,
+    Column::FailureReason,
+    Column::Location,
+    Column::UserAgent,
+    Column::Source,
+    Column::SessionId,
+    Column::RequestId,
+    Column::CorrelationId,
+    Column::Trace,
+    Column::Version,
+];
 
 impl Values {
     /// Reads `count` rows from row `first` of a row group on, takes in their levels, and gives what is there.
@@ -237,6 +268,33 @@ impl Columns {
             erased: if has_targets { erased } else { &[] },
         };
         assemble(parts, of_row.into_iter())
+    }
+
+    /// Whether a row may have the texts that are wanted, without putting it together.
+    pub(super) fn may_match(&self, row: usize, wanted: &TextProbe) -> Result<bool, Flaw> {
+        if self.bytes(Column::Raw, row).is_some() {
+            // The columns may lack what does not fit into them.
+            return Ok(true);
+        }
+        let action = self.text(Column::Action, row)?.unwrap_or_default();
+        let name = Catalogue::builtin().display_name(action);
+        let targets = self.targets(row);
+        let mut flaw = None;
+        let may = wanted.may_match(|piece| {
+            let mut holds = |column, level| match self.text(column, level) {
+                Ok(text) => text.is_some_and(|text| occurs_folded(piece, text)),
+                Err(error) => {
+                    flaw = Some(error);
+                    true
+                }
+            };
+            TEXT_COLUMNS.into_iter().any(|column| holds(column, row))
+                || targets
+                    .clone()
+                    .any(|element| TARGET_COLUMNS.into_iter().any(|c| holds(c, element)))
+                || occurs_folded(piece, &name)
+        });
+        flaw.map_or(Ok(may), Err)
     }
 
     /// The hashes of the keys of a row.

@@ -1,6 +1,7 @@
 //! A segment from beginning to end, with every entry rebuilt and compared with what was hashed.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use annals_event::{Row, Seed, SeedNodes, TILE};
@@ -10,10 +11,11 @@ use sha2::{Digest as _, Sha256};
 use super::directory::Entry;
 use super::index::IndexWriter;
 use super::read::ReadRow;
+use super::text::TextRuns;
 use super::{Flaw, PAGE_ROWS, Segment, Stored};
 use crate::Slot;
 use crate::journal::to_u32;
-use crate::tree::leaves_of;
+use crate::tree::{Run, leaves_of_runs};
 
 /// A row whose entry was rebuilt and hashed.
 pub(crate) struct Sealed {
@@ -30,16 +32,12 @@ pub(crate) struct Cursor<'a> {
     origin: String,
     directory: Vec<Entry>,
     hashes: Vec<Hash>,
-    index: Option<IndexWriter>,
+    index: Option<(IndexWriter, TextRuns)>,
     page: usize,
     ready: VecDeque<Sealed>,
     /// The tile whose seed was read last.
     seed: Option<(Slot, u64, Arc<[u8]>)>,
-    logs: LogNames,
 }
-
-/// The name of the log that was asked for last.
-struct LogNames(Option<(Slot, String)>);
 
 /// A page that is not as it was written, and which rows are on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,11 +55,10 @@ impl<'a> Cursor<'a> {
             origin: segment.origin()?.to_owned(),
             directory: segment.directory()?,
             hashes: segment.page_hashes()?,
-            index: with_index.then(|| IndexWriter::new(segment.bytes())),
+            index: with_index.then(|| (IndexWriter::new(segment.bytes()), TextRuns::new())),
             page: 0,
             ready: VecDeque::new(),
             seed: None,
-            logs: LogNames(None),
         })
     }
 
@@ -99,7 +96,7 @@ impl<'a> Cursor<'a> {
         let sums = self.segment.sums()?;
         Ok(self
             .index
-            .map_or_else(Vec::new, |index| index.finish(&sums)))
+            .map_or_else(Vec::new, |(index, _)| index.finish(&sums)))
     }
 
     fn read_page(&mut self, page: usize, expected: &Hash) -> Result<Vec<Sealed>, Flaw> {
@@ -108,10 +105,13 @@ impl<'a> Cursor<'a> {
         let mut keys = Vec::new();
         let index = &mut self.index;
         let mut note = |slot: Slot, stored: &Stored, of_row: &[u64]| {
-            let Some(index) = index.as_mut() else { return };
+            let Some((index, texts)) = index.as_mut() else {
+                return;
+            };
             let at = match stored {
                 Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
                 Stored::Event(row) => {
+                    texts.add(row);
                     let id = row.skeleton().id.as_str();
                     match super::uuid_millis(id) {
                         Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
@@ -128,8 +128,8 @@ impl<'a> Cursor<'a> {
             keys.extend_from_slice(of_row);
         };
         let read = self.segment.read_all(rows.clone(), &mut note)?;
-        if let Some(index) = index {
-            index.page(occurred, ids, &mut keys);
+        if let Some((index, texts)) = index {
+            index.page(occurred, ids, &mut keys, texts.take());
         }
         self.check_places(rows.start, &read)?;
         let sealed = self.seal(read)?;
@@ -161,64 +161,70 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Hashes the entries of a page.
+    /// Hashes the entries of a page, those of all logs at once.
     fn seal(&mut self, read: Vec<ReadRow>) -> Result<Vec<Sealed>, Flaw> {
-        let mut sealed: Vec<Sealed> = Vec::with_capacity(read.len());
-        let mut run: Vec<Row> = Vec::new();
-        let mut seeds: Vec<Arc<[u8]>> = Vec::new();
-        let mut slot = 0;
+        let mut places = Vec::with_capacity(read.len());
+        let mut events: Vec<Row> = Vec::with_capacity(read.len());
+        let mut runs: Vec<RunOfLog> = Vec::new();
         for row in read {
             let seed = self.seed_of(&row)?;
-            let ends = row.slot != slot || matches!(row.stored, Stored::Redacted(_));
-            if ends {
-                self.seal_run(slot, &mut run, &mut seeds, &mut sealed)?;
-            }
-            slot = row.slot;
-            match row.stored {
+            let redacted = match row.stored {
                 Stored::Event(event) => {
-                    run.push(event);
-                    seeds.push(seed);
+                    let follows = |run: &&mut RunOfLog| {
+                        run.slot == row.slot && run.end_position == event.position
+                    };
+                    let tile = event.position / TILE;
+                    let run = match runs.last_mut().filter(follows) {
+                        Some(run) => run,
+                        None => {
+                            runs.push(RunOfLog::new(row.slot, &self.origin, &event, events.len()));
+                            // Just pushed.
+                            let Some(run) = runs.last_mut() else { continue };
+                            run
+                        }
+                    };
+                    if run.tile != Some(tile) {
+                        run.tile = Some(tile);
+                        run.seeds.push(whole_seed(&seed)?);
+                    }
+                    run.end_position += 1;
+                    run.rows.end += 1;
+                    events.push(event);
+                    None
                 }
-                Stored::Redacted(redacted) => sealed.push(Sealed {
-                    slot,
-                    leaf: redacted.leaf,
-                    stored: Stored::Redacted(redacted),
-                    seed,
-                }),
-            }
+                Stored::Redacted(redacted) => Some(redacted),
+            };
+            places.push((row.slot, seed, redacted));
         }
-        self.seal_run(slot, &mut run, &mut seeds, &mut sealed)?;
-        Ok(sealed)
-    }
-
-    /// Hashes a run of events of one log.
-    fn seal_run(
-        &mut self,
-        slot: Slot,
-        run: &mut Vec<Row>,
-        of_rows: &mut Vec<Arc<[u8]>>,
-        sealed: &mut Vec<Sealed>,
-    ) -> Result<(), Flaw> {
-        let mut seeds: Vec<Seed> = Vec::new();
-        let mut tile = None;
-        for (row, nodes) in run.iter().zip(&*of_rows) {
-            if tile != Some(row.position / TILE) {
-                tile = Some(row.position / TILE);
-                seeds.push(whole_seed(nodes)?);
-            }
-        }
-        let leaves = leaves_of(self.logs.name(&self.origin, slot), run, &seeds);
-        if leaves.len() != run.len() {
+        let hashed: Vec<Run<'_>> = runs
+            .iter()
+            .map(|run| Run {
+                log: &run.log,
+                rows: &events[run.rows.clone()],
+                seeds: &run.seeds,
+            })
+            .collect();
+        let leaves = leaves_of_runs(&hashed);
+        if leaves.len() != events.len() {
             return Err(Flaw::new("an entry cannot be rebuilt"));
         }
-        let rows = run.drain(..).zip(of_rows.drain(..)).zip(leaves);
-        sealed.extend(rows.map(|((row, seed), leaf)| Sealed {
-            slot,
-            stored: Stored::Event(row),
-            leaf,
-            seed,
-        }));
-        Ok(())
+        let mut events = events.into_iter().zip(leaves);
+        let sealed = places.into_iter().map_while(|(slot, seed, redacted)| {
+            let (stored, leaf) = match redacted {
+                Some(redacted) => (Stored::Redacted(redacted.clone()), redacted.leaf),
+                None => {
+                    let (event, leaf) = events.next()?;
+                    (Stored::Event(event), leaf)
+                }
+            };
+            Some(Sealed {
+                slot,
+                stored,
+                leaf,
+                seed,
+            })
+        });
+        Ok(sealed.collect())
     }
 
     /// The seed nodes of a row's tile: its own, or those of the row before.
@@ -248,12 +254,28 @@ impl<'a> Cursor<'a> {
     }
 }
 
-impl LogNames {
-    fn name(&mut self, origin: &str, slot: Slot) -> &str {
-        if self.0.as_ref().is_none_or(|(known, _)| *known != slot) {
-            self.0 = Some((slot, format!("{origin}/w/{slot}")));
+/// Events of one log that follow on each other.
+struct RunOfLog {
+    slot: Slot,
+    log: String,
+    /// Which of the page's events.
+    rows: Range<usize>,
+    end_position: u64,
+    /// The tile of the last one; its seed is the last.
+    tile: Option<u64>,
+    seeds: Vec<Seed>,
+}
+
+impl RunOfLog {
+    fn new(slot: Slot, origin: &str, first: &Row, at: usize) -> RunOfLog {
+        RunOfLog {
+            slot,
+            log: format!("{origin}/w/{slot}"),
+            rows: at..at,
+            end_position: first.position,
+            tile: None,
+            seeds: Vec::new(),
         }
-        self.0.as_ref().map_or("", |(_, name)| name)
     }
 }
 

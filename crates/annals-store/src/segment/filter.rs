@@ -2,6 +2,7 @@
 
 use annals_event::{Filter, KeyClass};
 
+use super::text::TextProbe;
 use super::uuid::uuid_millis;
 use crate::Slot;
 use crate::fingerprint::fingerprint;
@@ -77,6 +78,7 @@ impl Shape {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probe {
     lists: Vec<Vec<Wanted>>,
+    texts: TextProbe,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +107,7 @@ impl Probe {
                 .iter()
                 .map(|keys| keys.iter().map(wanted).collect())
                 .collect(),
+            texts: TextProbe::new(filter),
         }
     }
 
@@ -119,16 +122,28 @@ impl Probe {
         };
         Probe {
             lists: vec![vec![wanted]],
+            texts: TextProbe::default(),
         }
     }
 
-    /// Whether a page may hold what is wanted, by the times in its ids and its filter, which is read only
-    /// if that is needed.
+    /// What texts are wanted.
+    pub(crate) fn texts(&self) -> &TextProbe {
+        &self.texts
+    }
+
+    /// Whether a page may hold what is wanted, by the times in its ids and its filters over keys and texts,
+    /// which are read only if that is needed.
     pub(crate) fn may_be_in(
         &self,
         ids: (u64, u64),
-        filter: impl FnOnce() -> Option<Vec<u8>>,
+        keys: impl FnOnce() -> Option<Vec<u8>>,
+        texts: impl FnOnce() -> Option<Vec<u8>>,
     ) -> bool {
+        self.keys_may_be_in(ids, keys)
+            && (self.texts.is_empty() || texts().is_none_or(|filter| self.texts.may_be_in(&filter)))
+    }
+
+    fn keys_may_be_in(&self, ids: (u64, u64), filter: impl FnOnce() -> Option<Vec<u8>>) -> bool {
         let in_time = |millis: u64| ids.0 <= millis && millis <= ids.1;
         let by_id = |wanted: &Wanted| match wanted {
             Wanted::Key(_) => true,

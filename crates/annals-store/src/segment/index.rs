@@ -20,8 +20,9 @@ pub(crate) struct Page {
     /// The earliest and the latest time in its ids that are UUIDs of version 7, in milliseconds since the
     /// epoch. The first is the larger one if there are none.
     pub(crate) ids: (u64, u64),
-    /// Where its filter lies.
+    /// Where its filters lie: over its keys, and over its texts.
     filter: (u64, u32),
+    texts: (u64, u32),
 }
 
 /// An index that was opened.
@@ -104,6 +105,7 @@ pub(crate) struct IndexWriter {
     segment_bytes: u64,
     pages: Vec<Page>,
     filters: Vec<Vec<u8>>,
+    texts: Vec<Vec<u8>>,
     ids: Vec<(Slot, Vec<u64>)>,
 }
 
@@ -113,20 +115,29 @@ impl IndexWriter {
             segment_bytes,
             pages: Vec::new(),
             filters: Vec::new(),
+            texts: Vec::new(),
             ids: Vec::new(),
         }
     }
 
-    /// Takes a page with the hashes of its keys.
-    pub(crate) fn page(&mut self, occurred: (i64, i64), ids: (u64, u64), keys: &mut Vec<u64>) {
+    /// Takes a page with the hashes of its keys and the filter over its texts.
+    pub(crate) fn page(
+        &mut self,
+        occurred: (i64, i64),
+        ids: (u64, u64),
+        keys: &mut Vec<u64>,
+        texts: Vec<u8>,
+    ) {
         keys.sort_unstable();
         keys.dedup();
         self.pages.push(Page {
             occurred,
             ids,
             filter: (0, 0),
+            texts: (0, 0),
         });
         self.filters.push(OF_PAGE.build(keys));
+        self.texts.push(texts);
         keys.clear();
     }
 
@@ -148,7 +159,8 @@ impl IndexWriter {
         let mut head = Vec::new();
         put_number(&mut head, self.segment_bytes);
         put_number(&mut head, self.pages.len() as u64);
-        for (page, filter) in self.pages.iter().zip(&self.filters) {
+        let filters = self.filters.iter().zip(&self.texts);
+        for (page, (filter, texts)) in self.pages.iter().zip(filters) {
             put_signed(&mut head, page.occurred.0);
             put_number(&mut head, page.occurred.1.abs_diff(page.occurred.0));
             // None is written as the pair (1, 0).
@@ -159,6 +171,7 @@ impl IndexWriter {
             put_number(&mut head, from);
             put_number(&mut head, to);
             put_number(&mut head, filter.len() as u64);
+            put_number(&mut head, texts.len() as u64);
         }
         put_number(&mut head, ids.len() as u64);
         for (slot, blocks) in &ids {
@@ -179,7 +192,7 @@ impl IndexWriter {
         out.extend_from_slice(&to_u32(head.len()).to_le_bytes());
         push_checked(&mut out, &head);
         let id_blocks = ids.iter().flat_map(|(_, blocks)| blocks);
-        for filter in self.filters.iter().chain(id_blocks) {
+        for filter in self.filters.iter().chain(id_blocks).chain(&self.texts) {
             push_checked(&mut out, filter);
         }
         out
@@ -206,15 +219,16 @@ impl Index {
         }
         let mut at = (20 + length + SUM_BYTES) as u64;
         let mut pages = Vec::new();
-        for _ in 0..input.count(5)? {
+        for _ in 0..input.count(6)? {
             let earliest = input.signed()?;
             let latest = earliest.saturating_add_unsigned(input.number()?);
             let ids = (input.number()?, input.number()?);
-            let length = input.small()?;
+            let (length, texts) = (input.small()?, input.small()?);
             pages.push(Page {
                 occurred: (earliest, latest),
                 ids,
                 filter: (at, length),
+                texts: (0, texts),
             });
             at += u64::from(length) + SUM_BYTES as u64;
         }
@@ -229,6 +243,10 @@ impl Index {
                 block,
             });
             at += all;
+        }
+        for page in &mut pages {
+            page.texts.0 = at;
+            at += u64::from(page.texts.1) + SUM_BYTES as u64;
         }
         let mut sums = Sums {
             pieces: Vec::new(),
@@ -261,8 +279,8 @@ impl Index {
         let Some(page) = self.pages.get(page) else {
             return true;
         };
-        let (offset, length) = page.filter;
-        probe.may_be_in(page.ids, || self.filter(offset, length))
+        let read = |(offset, length)| self.filter(offset, length);
+        probe.may_be_in(page.ids, || read(page.filter), || read(page.texts))
     }
 
     /// Whether the log may have an event with this id, which has no time in it, by its hash.
@@ -291,9 +309,9 @@ impl Index {
 
     /// Reads all filters and compares their checksums.
     pub(crate) fn verify(&self) -> Result<(), Flaw> {
-        let pages = self.pages.iter().map(|page| {
-            let (offset, length) = page.filter;
-            self.filter(offset, length)
+        let pages = self.pages.iter().flat_map(|page| {
+            let filters = [page.filter, page.texts];
+            filters.map(|(offset, length)| self.filter(offset, length))
         });
         let blocks = self
             .ids

@@ -226,6 +226,27 @@ impl Segment {
         (0..rows.len()).map(|n| columns.stored(n)).collect()
     }
 
+    /// Those of the rows in `rows`, which lie within one page, that may match, with these parts of them.
+    pub(crate) fn read_possible(
+        &self,
+        rows: Range<u32>,
+        parts: RowParts,
+        probe: &Probe,
+    ) -> Result<Vec<Stored>, Flaw> {
+        let texts = probe.texts();
+        if texts.is_empty() {
+            return self.read(rows, parts);
+        }
+        let columns = self.columns(rows.clone(), &wanted(parts))?;
+        let mut found = Vec::new();
+        for n in 0..rows.len() {
+            if columns.may_match(n, texts)? {
+                found.push(columns.stored(n)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// The rows in `rows`, which lie within one page, with everything. `keys` takes, for each row, its slot and
     /// the hashes of its keys.
     pub(crate) fn read_all(

@@ -2,7 +2,7 @@
 
 use annals_event::{
     Catalogue, Draft, Event, Filter, KeyClass, Query, Row, RowParts, Rules, Section, Timestamp,
-    When, address_key, fold_key,
+    When, address_key, fold_key, occurs_folded,
 };
 use jiff::tz::TimeZone;
 
@@ -344,10 +344,12 @@ fn part_of(row: &Row, parts: RowParts) -> Row {
 #[test]
 fn an_index_leaves_out_nothing_that_fits() {
     let rows = log();
-    let mut lists = 0;
+    let (mut lists, mut of_texts) = (0, 0);
     for (text, _) in FINDS {
         let filter = filter(text, "UTC");
         lists += filter.keys().len();
+        let fragments = filter.fragments(Catalogue::builtin());
+        of_texts += fragments.len();
         for row in &rows {
             let fits = filter.matches(row, Catalogue::builtin());
             let part = part_of(row, filter.parts());
@@ -362,9 +364,31 @@ fn an_index_leaves_out_nothing_that_fits() {
                 .iter()
                 .all(|list| list.iter().any(|key| known.contains(key)));
             assert!(has_all || !fits, "{text}: {}", row.position);
+            let has = |piece: &String| {
+                let mut has = false;
+                row.texts(Catalogue::builtin(), &mut |text| {
+                    has |= occurs_folded(piece, text);
+                });
+                has
+            };
+            let has_all = fragments
+                .iter()
+                .all(|list| list.iter().any(|pieces| pieces.iter().all(has)));
+            assert!(has_all || !fits, "{text}: {}", row.position);
         }
     }
     assert!(lists > 10, "some queries ask for exact values");
+    assert!(of_texts > 30, "most queries ask for a text");
+    // What events are called is not a text of its rows alone.
+    assert!(
+        filter("login", "UTC")
+            .fragments(Catalogue::builtin())
+            .is_empty()
+    );
+    let [list] = &*filter("Nobody*knows", "UTC").fragments(Catalogue::builtin()) else {
+        panic!("one list");
+    };
+    assert_eq!(*list, [["nobody", "knows"]]);
     let absent = filter("target:nobody-knows-it", "UTC");
     assert!(!keys(&rows[0]).contains(&absent.keys()[0][0]));
 }

@@ -131,7 +131,7 @@ impl App {
 
     /// Numbers that are read off when they are asked for.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
-        vec![
+        let mut gauges = vec![
             Gauge {
                 name: "annals_installation_log_size",
                 help: "Entries of the installation's own log.",
@@ -142,7 +142,33 @@ impl App {
                 help: "Whether the disk is full, so that only reading is possible.",
                 value: self.store.is_full().into(),
             },
-        ]
+        ];
+        // Without them where the manifest cannot be read: the others are wanted then all the more.
+        if let Ok(upkeep) = self.store.upkeep() {
+            gauges.extend([
+                Gauge {
+                    name: "annals_unsealed_events",
+                    help: "Events in the journal that are in no segment yet.",
+                    value: upkeep.unsealed_events,
+                },
+                Gauge {
+                    name: "annals_segments",
+                    help: "Segments.",
+                    value: upkeep.segments,
+                },
+                Gauge {
+                    name: "annals_segment_bytes",
+                    help: "Bytes of the segments and their indexes.",
+                    value: upkeep.segment_bytes,
+                },
+                Gauge {
+                    name: "annals_upkeep_due",
+                    help: "Whether something is being sealed or merged, or is about to be.",
+                    value: upkeep.is_due.into(),
+                },
+            ]);
+        }
+        gauges
     }
 
     /// How long one search may scan.

@@ -113,6 +113,35 @@ impl Annals {
         Ok(Some((rate, run)))
     }
 
+    /// Sends it a signal, such as `STOP` and `CONT`.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Failure> {
+        let process = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &process]).status()?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("kill -s {name}: {status}").into()),
+        }
+    }
+
+    /// Waits until nothing is left to be sealed or merged.
+    pub(crate) async fn settle(&self) -> Result<(), Failure> {
+        const DUE: &str = "annals_upkeep_due 1";
+        self.signal("CONT")?;
+        let mut connection = self.connect().await?;
+        let mut quiet = 0;
+        // Once may be between two looks.
+        while quiet < 5 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let (status, text) = connection.get("/metrics").await?;
+            if status != 200 {
+                return Err(format!("/metrics: {status}").into());
+            }
+            let is_due = String::from_utf8_lossy(text).contains(DUE);
+            quiet = if is_due { 0 } else { quiet + 1 };
+        }
+        Ok(())
+    }
+
     /// Resident memory of the server, in bytes: now, and at its highest.
     pub(crate) fn resident_bytes(&self) -> (u64, u64) {
         machine::resident_bytes(self.process.id())

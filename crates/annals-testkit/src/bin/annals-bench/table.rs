@@ -17,6 +17,8 @@ mod sql;
 mod sqlite;
 mod world;
 
+use std::time::Instant;
+
 use annals_testkit::{Generated, Generator, Profile};
 
 use crate::annals::Annals;
@@ -90,6 +92,14 @@ async fn of_annals(options: &Options, world: &World, report: &mut Report) -> Res
         eprintln!("Annals: {} events …", batches.events());
     }
     report.add(report::BATCHES, Peer::Annals, batches.value());
+    let loading = batches.elapsed();
+    let cpu = || machine::processor_time(annals.process_id());
+    let (began, before) = (Instant::now(), cpu());
+    annals.settle().await?;
+    let settling = began.elapsed();
+    batches.also(settling, cpu().saturating_sub(before));
+    eprintln!("Annals: loaded in {loading:.1?}, sealed and merged in {settling:.1?} more");
+    report.add(report::SUSTAINED, Peer::Annals, batches.value());
     let size = annals::directory(&data)?;
     report.add(
         report::BYTES,
@@ -99,7 +109,7 @@ async fn of_annals(options: &Options, world: &World, report: &mut Report) -> Res
     report.annals_directory = size.to_string();
 
     drop(annals);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     annals = Annals::start(&options.binary, &data).await?;
     annals.first_answer(world).await?;
     report.add(report::START, Peer::Annals, Value::Seconds(began.elapsed()));
@@ -129,8 +139,9 @@ async fn of_postgres(options: &Options, world: &World, report: &mut Report) -> R
         eprintln!("PostgreSQL: {} events …", batches.events());
     }
     report.add(report::BATCHES, Peer::Postgres, batches.value());
+    report.add(report::SUSTAINED, Peer::Postgres, batches.value());
     postgres.crash()?;
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     postgres.start_again().await?;
     postgres.first_answer(world).await?;
     report.add(

@@ -25,6 +25,9 @@ const COUNT: usize = 10_000;
 impl Annals {
     /// Sends batches over several connections, each workspace over one, so that its events are recorded in the order
     /// in which they happened: then "newest" means the same to everybody.
+    ///
+    /// The server stands still afterwards, so that it does not use time that is not measured for what it
+    /// put off. [`Annals::settle`] and a further load let it go on.
     pub(super) async fn load_in_order(
         &self,
         events: &[Generated],
@@ -42,6 +45,7 @@ impl Annals {
                 self.load("/audit_logs/events/bulk", "application/x-ndjson", bodies)
             })
             .collect();
+        self.signal("CONT")?;
         let (before, began) = (machine::processor_time(self.process_id()), Instant::now());
         let mut running = Vec::new();
         for load in loads {
@@ -52,6 +56,7 @@ impl Annals {
             latencies.extend(lane.await??.1);
         }
         let elapsed = began.elapsed();
+        self.signal("STOP")?;
         latencies.sort_unstable();
         Ok(Run {
             events: events.len(),

@@ -55,6 +55,18 @@ impl Loading {
         }
     }
 
+    /// Adds work that has to be done because of what was loaded.
+    pub(super) fn also(&mut self, elapsed: Duration, cpu: Duration) {
+        if let Some(whole) = &mut self.0 {
+            whole.elapsed += elapsed;
+            whole.cpu += cpu;
+        }
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.as_ref().map_or(Duration::ZERO, |run| run.elapsed)
+    }
+
     pub(super) fn events(&self) -> usize {
         self.0.as_ref().map_or(0, |run| run.events)
     }

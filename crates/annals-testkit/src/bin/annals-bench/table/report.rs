@@ -11,6 +11,7 @@ use crate::report::median;
 use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS};
 
 pub(super) const BATCHES: &str = "durable ingest, batches of 500";
+pub(super) const SUSTAINED: &str = "the same, until everything is where it stays";
 pub(super) const SINGLES: &str = "durable ingest, single events";
 pub(super) const CSV: &str = "CSV of everything, workspace by workspace";
 pub(super) const MEMORY: &str = "resident memory after the reads";
@@ -134,7 +135,7 @@ struct Row {
 impl Report {
     pub(super) fn new(world: &World, repetitions: usize) -> Report {
         let asked = world.questions.iter().map(|(question, _)| question.name);
-        let names = [BATCHES, SINGLES].into_iter().chain(asked);
+        let names = [BATCHES, SUSTAINED, SINGLES].into_iter().chain(asked);
         let rows = names.chain([CSV, MEMORY, BYTES, START]).map(|name| Row {
             name,
             values: BTreeMap::new(),

@@ -116,15 +116,40 @@ fn place(run: u32, bytes: usize) -> usize {
 
 /// Shows the runs of three bytes of a text, with its case folded; what ids are made of is left out.
 fn each_run(text: &str, mut show: impl FnMut(u32)) {
-    let text = fold_key(text);
-    for window in text.as_bytes().windows(3) {
-        let &[a, b, c] = window else { continue };
-        if !(is_of_ids(a) && is_of_ids(b) && is_of_ids(c)) {
-            show(u32::from_be_bytes([0, a, b, c]));
+    // Of ASCII, which most texts are, folding is this simple.
+    match text.is_ascii() {
+        true => each_run_of(
+            text.bytes().map(|byte| byte.to_ascii_lowercase()),
+            &mut show,
+        ),
+        false => each_run_of(fold_key(text).bytes(), &mut show),
+    }
+}
+
+fn each_run_of(bytes: impl Iterator<Item = u8>, show: &mut impl FnMut(u32)) {
+    // How many bytes there are of the run that ends here, and since how many they are only of ids.
+    let (mut run, mut length, mut of_ids) = (0u32, 0u32, 0u32);
+    for byte in bytes {
+        run = (run << 8 | u32::from(byte)) & 0xff_ffff;
+        length += 1;
+        of_ids = match OF_IDS[usize::from(byte)] {
+            true => of_ids + 1,
+            false => 0,
+        };
+        if length >= 3 && of_ids < 3 {
+            show(run);
         }
     }
 }
 
-fn is_of_ids(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')
-}
+/// The bytes that ids are made of.
+const OF_IDS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte as u8;
+        table[byte] = letter.is_ascii_digit() || letter >= b'a' && letter <= b'f' || letter == b'-';
+        byte += 1;
+    }
+    table
+};

@@ -181,11 +181,14 @@ fn slices(generator: &mut Generator) -> impl Iterator<Item = Vec<Generated>> {
     })
 }
 
-/// Further events of the same workspaces and the same year, with other ids. Nothing is asked afterwards.
+/// Events of the same workspaces on the day after the year, as they come in while a product runs. Nothing is asked
+/// afterwards.
 fn singles(profile: &Profile) -> Profile {
     Profile {
         events: (profile.events / SINGLES).min(50_000),
         seed: profile.seed + 1,
+        start: profile.start + profile.span,
+        span: 86_400 * 1_000_000,
         ..*profile
     }
 }

@@ -12,6 +12,7 @@ mod csv;
 mod entry;
 mod event;
 mod export;
+mod facet;
 mod json;
 pub mod limits;
 mod problem;
@@ -20,6 +21,7 @@ mod record;
 mod row;
 mod schema;
 mod sentence;
+mod steps;
 mod time;
 
 pub use catalogue::{
@@ -33,11 +35,12 @@ pub use entry::{
 };
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
 pub use export::{export_json, export_line};
+pub use facet::Facet;
 pub use json::{Json, JsonError, JsonErrorKind, Number, Object, write_json_string};
 pub use problem::{EventError, Problem, ProblemCode};
 pub use query::{
-    Field, Filter, KeyClass, Query, QueryError, RowParts, Term, When, address_key, fold_key,
-    occurs_folded,
+    Field, Filter, KeyClass, Query, QueryError, RowParts, Term, When, address_key, address_text,
+    fold_key, occurs_folded,
 };
 pub use record::{
     ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,
@@ -47,4 +50,5 @@ pub use row::{Row, TargetView};
 pub use schema::{
     ActionSchema, SCHEMA_METADATA_KEY_CHARS, SCHEMA_METADATA_KEYS, SCHEMA_METADATA_TEXT_CHARS,
 };
+pub use steps::{Step, Steps};
 pub use time::{Timestamp, TimestampError};

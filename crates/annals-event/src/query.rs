@@ -26,7 +26,7 @@ pub use error::QueryError;
 pub use field::Field;
 pub use filter::Filter;
 pub use fold::occurs_folded;
-pub use keys::{KeyClass, RowParts, address_key, fold_key};
+pub use keys::{KeyClass, RowParts, address_key, address_text, fold_key};
 pub use term::Term;
 pub use time::When;
 

@@ -113,6 +113,18 @@ impl Filter {
         self.tests.is_empty()
     }
 
+    /// Whether [`Filter::window`] and [`Filter::positions`] are all that it asks for: a row within both fits.
+    pub fn is_range(&self) -> bool {
+        self.tests.iter().all(|test| {
+            !test.negated
+                && match &test.check {
+                    Check::Occurred(spans) => spans.len() == 1,
+                    Check::Position(spans) => spans.len() == 1,
+                    _ => false,
+                }
+        })
+    }
+
     /// Whether a row can be judged by its skeleton, position and times alone. If not, sections may have to be read.
     pub fn needs_sections(&self) -> bool {
         self.tests.iter().any(|test| test.check.cost() > 0)

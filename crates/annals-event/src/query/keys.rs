@@ -50,6 +50,19 @@ impl RowParts {
         details: true,
         targets: true,
     };
+
+    /// What is in either of them.
+    #[must_use]
+    pub fn and(self, other: RowParts) -> RowParts {
+        RowParts {
+            id: self.id || other.id,
+            recorded_by: self.recorded_by || other.recorded_by,
+            actor: self.actor || other.actor,
+            context: self.context || other.context,
+            details: self.details || other.details,
+            targets: self.targets || other.targets,
+        }
+    }
 }
 
 /// A text as it is compared: keys of all classes but addresses are values in this form.
@@ -60,6 +73,11 @@ pub fn fold_key(text: &str) -> Cow<'_, str> {
 /// The key of a location that is an internet address; both spellings of an address of version 4 have the same.
 pub fn address_key(location: &str) -> Option<[u8; 16]> {
     address_of(location).map(|address| bits(address).to_be_bytes())
+}
+
+/// A location that is an internet address, in the one spelling that both spellings of an address of version 4 share.
+pub fn address_text(location: &str) -> Option<String> {
+    address_of(location).map(|address| address.to_canonical().to_string())
 }
 
 impl Filter {

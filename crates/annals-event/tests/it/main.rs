@@ -13,5 +13,6 @@ mod json;
 mod query;
 mod schema;
 mod sentence;
+mod steps;
 mod strategy;
 mod time;

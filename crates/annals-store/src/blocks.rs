@@ -22,10 +22,10 @@ use crate::journal::{
 use crate::manifest::damaged as damaged_segment;
 use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
 use crate::sealed_keys;
-use crate::segment::{Probe, Segment, uuid_millis};
-use crate::{Order, Slot, StoreError};
+use crate::segment::{Entry, Probe, Segment, uuid_millis};
+use crate::{Order, Slot, StoreError, Unreadable};
 
-use sealed::{of_segment, position_in};
+use sealed::{of_segment, position_in, unreadable};
 
 /// What was found at contiguous positions of one log.
 pub(crate) struct Block {
@@ -40,9 +40,10 @@ pub(crate) struct Block {
 pub(crate) struct Look {
     pub(crate) filter: Filter,
     probe: Probe,
+    /// The parts that the filter looks at.
     parts: RowParts,
-    /// Whether the rows are only counted, so that they may lack parts.
-    pub(crate) only_count: bool,
+    /// The parts that the rows need, if not all.
+    only: Option<RowParts>,
 }
 
 impl Look {
@@ -52,8 +53,14 @@ impl Look {
             filter,
             probe,
             parts,
-            only_count: false,
+            only: None,
         }
+    }
+
+    /// Of rows that are counted, not shown: they may lack all parts but these.
+    pub(crate) fn only(mut self, parts: RowParts) -> Look {
+        self.only = Some(parts);
+        self
     }
 
     /// Every row.
@@ -62,7 +69,7 @@ impl Look {
     }
 
     /// The window of `occurred_at`, in microseconds since the epoch.
-    fn window(&self) -> (Option<i64>, Option<i64>) {
+    pub(crate) fn window(&self) -> (Option<i64>, Option<i64>) {
         let (from, to) = self.filter.window();
         (from.map(Timestamp::as_micros), to.map(Timestamp::as_micros))
     }
@@ -103,6 +110,14 @@ enum Place {
     Segment(Extent),
 }
 
+/// An extent with what the index of its segment knows of it by number.
+pub(crate) struct TalliedExtent {
+    pub(crate) entry: Entry,
+    pub(crate) times: Arc<Vec<u8>>,
+    /// If they were wanted.
+    pub(crate) values: Option<Arc<Vec<u8>>>,
+}
+
 /// How long a reader waits for what another thread is about to bring: that a group which is no longer in
 /// the journal is known to be in a segment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -141,8 +156,9 @@ impl Blocks {
                 Place::Segment(extent) => match self.segment(extent.segment) {
                     Some(segment) => {
                         let result = of_segment(&segment, &stretch, &extent, order, look, most);
-                        let flaw = |flaw| damaged_segment(extent.segment, &flaw);
-                        (result.map_err(flaw), false)
+                        let unreadable =
+                            |flaw| unreadable(&segment, &stretch, &extent, order, flaw);
+                        (result.map_err(unreadable), false)
                     }
                     // It was merged a moment ago, and the log knows of the one that replaces it.
                     None => (Err(gone(&extent)), began.elapsed() < PATIENCE),
@@ -153,6 +169,48 @@ impl Blocks {
                 result => return result.map(Some),
             }
         }
+    }
+
+    /// What the tallies of a segment say of a log at the upper end of `positions`. `None` if there is no segment or it has no
+    /// tally of the log, if nothing there is in the window of `look`, or if the values are `wanted` and not known.
+    pub(crate) fn tallied(
+        &self,
+        slot: Slot,
+        positions: &Range<u64>,
+        look: &Look,
+        wanted: bool,
+    ) -> Result<Option<TalliedExtent>, StoreError> {
+        let Some(stretch) = self.stretch(slot, positions, Order::Desc)? else {
+            return Ok(None);
+        };
+        let Place::Segment(extent) = stretch.place else {
+            return Ok(None);
+        };
+        let (entry, id) = (extent.entry, extent.segment);
+        let Some(segment) = self.segment(id).filter(|segment| {
+            segment.has_tally(slot) && look.overlaps(entry.occurred.0, entry.occurred.1)
+        }) else {
+            return Ok(None);
+        };
+        let kept = |kind, read: &dyn Fn() -> Option<Vec<u8>>| {
+            self.cache.get((id, kind)).or_else(|| {
+                let bytes = Arc::new(read()?);
+                self.cache.put((id, kind), bytes.clone(), bytes.len());
+                Some(bytes)
+            })
+        };
+        let Some(times) = kept(Kind::Times(slot), &|| segment.times(slot)) else {
+            return Ok(None);
+        };
+        let values = match wanted {
+            true => kept(Kind::Values(slot), &|| segment.values(slot)),
+            false => None,
+        };
+        Ok((values.is_some() == wanted).then_some(TalliedExtent {
+            entry,
+            times,
+            values,
+        }))
     }
 
     /// The place at the near end of `positions`.
@@ -181,8 +239,24 @@ impl Blocks {
             let span = log.spans[index];
             (Place::Group(span), span.first, log.span_end(index))
         } else {
-            let what = "the segment that holds it cannot be read";
-            return Err(damaged(0, slot, near, what));
+            // The gap that a segment leaves which could not be opened.
+            let before = log
+                .extents
+                .partition_point(|extent| extent.entry.first <= near);
+            let end_before = before
+                .checked_sub(1)
+                .map_or(0, |n| log.extents[n].entry.end());
+            let after = log.extents.get(before).map(|extent| extent.entry.first);
+            let after = after
+                .or(log.spans.first().map(|span| span.first))
+                .unwrap_or(end);
+            return Err(StoreError::Unreadable(Unreadable {
+                log: slot,
+                positions: end_before.max(positions.start)..after.min(end),
+                segment: None,
+                rows: 0..0,
+                what: "the segment that holds them cannot be read".to_owned(),
+            }));
         };
         Ok(Some(Stretch {
             place,

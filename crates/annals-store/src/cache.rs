@@ -1,16 +1,24 @@
-//! A bounded cache of directories and decompressed frames.
+//! A bounded cache of directories, decompressed frames and tallies.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is cached: a frame of a group, or the directory of its header.
+use crate::Slot;
+
+/// What is cached: a piece of a group or of a segment, by its number.
 pub(crate) type Key = (u32, Kind);
 
-/// Which piece of a group.
+/// Which piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
+    /// Of a group: the directory of its header.
     Directory,
+    /// Of a group.
     Frame(u32),
+    /// Of a segment: when the events of a log occurred.
+    Times(Slot),
+    /// Of a segment: which values the events of a log have.
+    Values(Slot),
 }
 
 /// A cached value.

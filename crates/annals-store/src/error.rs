@@ -1,7 +1,11 @@
 //! What can go wrong in the store.
 
+use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
+
+use crate::store::Slot;
 
 /// Why the store cannot be opened, read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,15 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+    /// Entries cannot be read, because the segment that holds them is not as it was written, or is not there.
+    #[error("{0}")]
+    Unreadable(Unreadable),
+    /// A histogram has more steps than this with events in them.
+    #[error("more than {limit} steps have events in them")]
+    TooManySteps {
+        /// The most steps.
+        limit: usize,
+    },
     /// A proof was asked for that cannot be made, such as of a position beyond the size.
     #[error(transparent)]
     Proof(#[from] annals_merkle::ProofError),
@@ -58,6 +71,43 @@ pub enum StoreError {
     /// The operating system gives no random bytes.
     #[error("no random bytes")]
     Random,
+}
+
+/// Entries that cannot be read: one page of a segment, or all of one that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The number of the log.
+    pub log: Slot,
+    /// The positions in it.
+    pub positions: Range<u64>,
+    /// The segment that holds them, if it is known.
+    pub segment: Option<u32>,
+    /// The rows of the segment.
+    pub rows: Range<u32>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = |end: u64| end.saturating_sub(1);
+        let Range { start, end } = self.positions;
+        write!(
+            f,
+            "damaged data in log {}, positions {start} to {}",
+            self.log,
+            last(end)
+        )?;
+        if let Some(segment) = self.segment {
+            let Range { start, end } = self.rows;
+            write!(
+                f,
+                " (segment {segment}, rows {start} to {})",
+                last(end.into())
+            )?;
+        }
+        write!(f, ": {}", self.what)
+    }
 }
 
 /// Why events are not recorded. None of the batch is in the log, except after

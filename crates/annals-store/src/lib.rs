@@ -35,6 +35,7 @@ mod shared;
 mod start;
 mod store;
 mod submission;
+mod tally;
 mod tree;
 mod writer;
 
@@ -48,11 +49,12 @@ pub use control::{
     RETENTION_DAYS_DEFAULT, Reach, RedeemRefusal, Redeemed, Retention, Role, SESSION_IDLE_SECONDS,
     SESSION_SECONDS, SchemaVersion, Scopes, Secret, Session,
 };
-pub use error::{AppendError, StoreError};
+pub use error::{AppendError, StoreError, Unreadable};
 pub use files::{Files, SystemFiles, WriteFile};
 pub use log::Log;
 pub use options::{Clock, Durability, Options, Sealing, SteppedClock, SystemClock};
 pub use pending::Pending;
 pub use seal::Upkeep;
-pub use search::{Count, Found, Order, Rows, Search};
+pub use search::{Count, Found, Order, Rows, Search, UNREADABLE_MAX};
 pub use store::{Recorded, Slot, Store};
+pub use tally::{FacetCounts, STEPS_MAX, StepCount, Tallied, Tally, VALUES_MAX, ValueCount};

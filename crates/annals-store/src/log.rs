@@ -15,6 +15,7 @@ use crate::submission::Answer;
 use crate::tree::{Salts, Tree};
 use crate::{
     Append, AppendError, Appended, Found, Order, Pending, Rows, Search, Share, Store, StoreError,
+    Tallied, Tally,
 };
 
 /// One workspace's log, or the installation's own. Cheap to clone.
@@ -73,6 +74,16 @@ impl Log {
     /// [`StoreError::Damaged`] and [`StoreError::Database`].
     pub fn search(&self, search: &Search) -> Result<Found, StoreError> {
         crate::search::search(self, search)
+    }
+
+    /// Counts the rows that match: by hours or days, and by the values of facets.
+    ///
+    /// Blocks while it reads, as [`Log::search`]. Where the filter is nothing but a range, the indexes of segments have most of it.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManySteps`]; else as [`Log::search`].
+    pub fn tally(&self, tally: &Tally) -> Result<Tallied, StoreError> {
+        crate::tally::tally(self, tally)
     }
 
     /// The row at a position, or `None` if it is not committed.

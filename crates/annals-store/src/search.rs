@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use annals_event::{Filter, Row};
+use annals_event::{Filter, Row, RowParts};
 
 use crate::blocks::Look;
-use crate::{Log, StoreError};
+use crate::{Log, StoreError, Unreadable};
 
 /// In which order rows come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,12 @@ pub struct Found {
     /// If the deadline came first: the position up to which (in the order asked for, itself included)
     /// every matching row has been found. Searching `after` it goes on. `None` if all was looked at that was needed.
     pub partial: Option<u64>,
+    /// What could not be read, by rising position; everything else was looked at. At most [`UNREADABLE_MAX`] stretches are named.
+    pub unreadable: Vec<Unreadable>,
 }
+
+/// So many stretches of what cannot be read are named.
+pub const UNREADABLE_MAX: usize = 100;
 
 /// How many rows match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +79,7 @@ pub enum Count {
     Exact(u64),
     /// More than this, which is the limit asked for.
     MoreThan(u64),
-    /// At least so many: the deadline came before the end.
+    /// At least so many: the deadline came before the end, or not everything could be read.
     AtLeast(u64),
 }
 
@@ -89,6 +94,8 @@ pub struct Rows {
     most: usize,
     /// Rows that were read, the next one last.
     ready: Vec<Row>,
+    /// What could not be read, if that is passed over. If not, it ends the iterator with its error.
+    passed_over: Option<Vec<Unreadable>>,
 }
 
 /// How many rows the first block of a reader has at most; each further one has four times as many.
@@ -108,7 +115,14 @@ impl Rows {
             order,
             most: FIRST_BLOCK,
             ready: Vec::new(),
+            passed_over: None,
         }
+    }
+
+    /// Goes on behind what cannot be read: for searches, which say so, and never for files, which are whole or fail.
+    fn passing_over(mut self) -> Rows {
+        self.passed_over = Some(Vec::new());
+        self
     }
 
     /// Reads on by one block. `None` at the end.
@@ -117,6 +131,14 @@ impl Rows {
         let next = blocks.next(self.log.slot, &self.left, self.order, &self.look, self.most);
         let mut block = match next {
             Ok(block) => block?,
+            Err(StoreError::Unreadable(what)) if self.passed_over.is_some() => {
+                match self.order {
+                    Order::Asc => self.left.start = what.positions.end.min(self.left.end),
+                    Order::Desc => self.left.end = what.positions.start.max(self.left.start),
+                }
+                gather(self.passed_over.get_or_insert_default(), what);
+                return Some(Ok(()));
+            }
             Err(error) => {
                 // An iterator that has failed is at its end.
                 self.left = 0..0;
@@ -156,8 +178,25 @@ impl Iterator for Rows {
     }
 }
 
+/// Adds to what could not be read; neighbours become one.
+pub(crate) fn gather(all: &mut Vec<Unreadable>, more: Unreadable) {
+    let touches = |known: &Unreadable| {
+        known.segment == more.segment
+            && known.positions.start <= more.positions.end
+            && more.positions.start <= known.positions.end
+    };
+    if let Some(known) = all.iter_mut().find(|known| touches(known)) {
+        let (a, b) = (&known.positions, &more.positions);
+        known.positions = a.start.min(b.start)..a.end.max(b.end);
+        known.rows = known.rows.start.min(more.rows.start)..known.rows.end.max(more.rows.end);
+    } else if all.len() < UNREADABLE_MAX {
+        let at = all.partition_point(|known| known.positions.start < more.positions.start);
+        all.insert(at, more);
+    }
+}
+
 /// The positions within `[from, to)` where a row may match.
-fn possible(filter: &Filter, from: u64, to: u64) -> Range<u64> {
+pub(crate) fn possible(filter: &Filter, from: u64, to: u64) -> Range<u64> {
     let positions = filter.positions();
     let from = from.max(positions.start);
     from..to.min(positions.end).max(from)
@@ -189,10 +228,11 @@ pub(crate) fn search(log: &Log, search: &Search) -> Result<Found, StoreError> {
         more: false,
         count: Count::AtLeast(0),
         partial: None,
+        unreadable: Vec::new(),
     };
 
     // The page itself, and one row more to know whether there is more.
-    let mut rows = Rows::new(log.clone(), filter.clone(), after, search.order);
+    let mut rows = Rows::new(log.clone(), filter.clone(), after, search.order).passing_over();
     while found.rows.len() <= search.limit {
         if rows.ready.is_empty() && !in_time() {
             let reached = rows.reached();
@@ -217,7 +257,8 @@ pub(crate) fn search(log: &Log, search: &Search) -> Result<Found, StoreError> {
         // Whatever the deadline cut off came after the page.
         found.partial = None;
     }
-    found.count = count(log, search, matching, &in_time)?;
+    found.unreadable = rows.passed_over.unwrap_or_default();
+    found.count = count(log, search, matching, &in_time, &mut found.unreadable)?;
     Ok(found)
 }
 
@@ -227,6 +268,7 @@ fn count(
     search: &Search,
     matching: Range<u64>,
     in_time: &dyn Fn() -> bool,
+    unreadable: &mut Vec<Unreadable>,
 ) -> Result<Count, StoreError> {
     let limit = search.count_limit;
     if limit == 0 {
@@ -235,20 +277,30 @@ fn count(
     if search.filter.is_everything() {
         return Ok(Count::Exact(matching.end - matching.start));
     }
-    let mut rows = Rows::new(log.clone(), search.filter.clone(), matching, Order::Desc);
-    rows.look.only_count = true;
+    let mut rows =
+        Rows::new(log.clone(), search.filter.clone(), matching, Order::Desc).passing_over();
+    rows.look = rows.look.only(RowParts::default());
     let mut matches = 0;
-    loop {
+    let count = loop {
         if !in_time() && !rows.reached().is_empty() {
-            return Ok(Count::AtLeast(matches));
+            break Count::AtLeast(matches);
         }
         let Some(result) = rows.read_on() else {
-            return Ok(Count::Exact(matches));
+            break Count::Exact(matches);
         };
         result?;
         matches += std::mem::take(&mut rows.ready).len() as u64;
         if matches > limit {
-            return Ok(Count::MoreThan(limit));
+            break Count::MoreThan(limit);
         }
-    }
+    };
+    let passed_over = rows.passed_over.unwrap_or_default();
+    let is_whole = passed_over.is_empty();
+    passed_over
+        .into_iter()
+        .for_each(|what| gather(unreadable, what));
+    Ok(match count {
+        Count::Exact(matches) if !is_whole => Count::AtLeast(matches),
+        count => count,
+    })
 }

@@ -14,6 +14,7 @@ mod members;
 mod page;
 mod read;
 mod schema;
+mod tally;
 mod text;
 mod uuid;
 mod write;
@@ -24,6 +25,7 @@ pub(crate) use filter::Probe;
 pub(crate) use index::Index;
 pub(crate) use page::PAGE_ROWS;
 pub(crate) use read::{ReadAt, Segment};
+pub(crate) use tally::{COUNTED, Count, FacetValues, SLOT, Times};
 pub(crate) use uuid::uuid_millis;
 pub(crate) use write::{Redacted, SegmentWriter, Stored};
 

@@ -1,12 +1,53 @@
 //! Rows of one log out of a segment.
 
+use std::ops::Range;
+
 use annals_event::{Row, RowParts};
 
 use super::{Block, Look, Stretch};
-use crate::Order;
 use crate::journal::to_u32;
 use crate::recent::Extent;
 use crate::segment::{Flaw, Probe, Segment, Stored};
+use crate::{Order, StoreError, Unreadable};
+
+/// The page at the near end of a segment's share of a log, and those of its rows that the stretch has.
+fn page_at(
+    segment: &Segment,
+    stretch: &Stretch,
+    extent: &Extent,
+    order: Order,
+) -> (usize, Range<u32>) {
+    let entry = extent.entry;
+    let row_of = |position: u64| entry.row + to_u32(position - entry.first);
+    let near = match order {
+        Order::Asc => row_of(stretch.from),
+        Order::Desc => row_of(stretch.to - 1),
+    };
+    let (page, rows) = segment.page_of(near);
+    let begin = rows.start.max(row_of(stretch.from));
+    let end = rows.end.min(row_of(stretch.to - 1) + 1);
+    (page, begin..end)
+}
+
+/// The error for a page that [`of_segment`] could not read.
+pub(super) fn unreadable(
+    segment: &Segment,
+    stretch: &Stretch,
+    extent: &Extent,
+    order: Order,
+    flaw: Flaw,
+) -> StoreError {
+    let entry = extent.entry;
+    let (_, rows) = page_at(segment, stretch, extent, order);
+    let position_of = |row: u32| entry.first + u64::from(row - entry.row);
+    StoreError::Unreadable(Unreadable {
+        log: entry.slot,
+        positions: position_of(rows.start)..position_of(rows.end),
+        segment: Some(extent.segment),
+        rows,
+        what: flaw.0,
+    })
+}
 
 /// What matches at the near end of a segment's share of a log: of one page.
 pub(super) fn of_segment(
@@ -20,10 +61,6 @@ pub(super) fn of_segment(
     let entry = extent.entry;
     let row_of = |position: u64| entry.row + to_u32(position - entry.first);
     let position_of = |row: u32| entry.first + u64::from(row - entry.row);
-    let near = match order {
-        Order::Asc => row_of(stretch.from),
-        Order::Desc => row_of(stretch.to - 1),
-    };
     let nothing = |from, to| {
         Ok(Block {
             from,
@@ -34,9 +71,8 @@ pub(super) fn of_segment(
     if !look.overlaps(entry.occurred.0, entry.occurred.1) {
         return nothing(stretch.from, stretch.to);
     }
-    let (page, rows) = segment.page_of(near);
-    let mut begin = rows.start.max(row_of(stretch.from));
-    let mut end = rows.end.min(row_of(stretch.to - 1) + 1);
+    let (page, rows) = page_at(segment, stretch, extent, order);
+    let (mut begin, mut end) = (rows.start, rows.end);
     if !segment.may_hold(page, look.window(), &look.probe) {
         return nothing(position_of(begin), position_of(end));
     }
@@ -50,7 +86,7 @@ pub(super) fn of_segment(
         Order::Asc => *end = (*begin + count).min(*end),
         Order::Desc => *begin = end.saturating_sub(count).max(*begin),
     };
-    if look.filter.is_everything() {
+    if look.filter.is_everything() && look.only.is_none() {
         cut(&mut begin, &mut end, to_u32(most));
         let rows = events(segment.read(begin..end, RowParts::ALL)?).collect();
         return Ok(Block {
@@ -60,10 +96,11 @@ pub(super) fn of_segment(
         });
     }
     // First what the filter looks at, then everything of the rows that match.
-    let possible = segment.read_possible(begin..end, look.parts, &look.probe)?;
+    let parts = look.parts.and(look.only.unwrap_or_default());
+    let possible = segment.read_possible(begin..end, parts, &look.probe)?;
     let mut matching: Vec<Row> = events(possible).filter(|row| look.matches(row)).collect();
     let (from, to) = (position_of(begin), position_of(end));
-    if look.only_count || matching.is_empty() {
+    if look.only.is_some() || matching.is_empty() {
         let rows = matching;
         return Ok(Block { from, to, rows });
     }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use annals_event::{
-    Catalogue, Draft, KeyClass, Row, Timestamp, address_key, fold_key, occurs_folded,
+    Catalogue, Draft, Facet, KeyClass, Row, Timestamp, address_key, address_text, fold_key,
+    occurs_folded,
 };
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
@@ -14,6 +15,7 @@ use parquet::schema::types::ColumnDescPtr;
 use super::cells::{Parts, TargetParts, assemble};
 use super::filter::key_hash;
 use super::schema::{COLUMNS, Column};
+use super::tally::{COUNTED, RowValues};
 use super::text::TextProbe;
 use super::uuid::{uuid_millis, uuid_text};
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
@@ -295,6 +297,51 @@ impl Columns {
                 || occurs_folded(piece, &name)
         });
         flaw.map_or(Ok(may), Err)
+    }
+
+    /// What a tally counts of a row.
+    pub(super) fn counted<'a>(&'a self, row: usize, event: &'a Row) -> Result<RowValues<'a>, Flaw> {
+        let skeleton = event.skeleton();
+        let mut counted = RowValues {
+            occurred_at: skeleton.occurred_at.as_micros(),
+            failed: skeleton.failure.is_some(),
+            values: Vec::with_capacity(COUNTED.len() + 1),
+        };
+        let is_raw = self.bytes(Column::Raw, row).is_some();
+        for (n, facet) in COUNTED.into_iter().enumerate() {
+            let column = match facet {
+                Facet::Source => Some(Column::Source),
+                Facet::Address => Some(Column::Location),
+                Facet::Actor => Some(Column::ActorId),
+                _ => None,
+            };
+            // Sections are not parsed where a column has the value; a raw row's columns may lack it.
+            let Some(column) = column.filter(|_| !is_raw) else {
+                facet.values(event, &mut |value, _| {
+                    counted.values.push((n, Cow::Owned(value.to_owned()), None));
+                });
+                continue;
+            };
+            let Some(value) = self.text(column, row)?.filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            match facet {
+                Facet::Address => {
+                    let address = address_text(value).map(Cow::Owned);
+                    counted.values.extend(address.map(|value| (n, value, None)));
+                }
+                Facet::Actor => {
+                    let name = self.text(Column::ActorName, row)?;
+                    let label = name.map_or_else(
+                        || self.text(Column::ActorEmail, row),
+                        |name| Ok(Some(name)),
+                    )?;
+                    counted.values.push((n, Cow::Borrowed(value), label));
+                }
+                _ => counted.values.push((n, Cow::Borrowed(value), None)),
+            }
+        }
+        Ok(counted)
     }
 
     /// The hashes of the keys of a row.

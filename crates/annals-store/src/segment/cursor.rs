@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::directory::Entry;
 use super::index::IndexWriter;
-use super::read::ReadRow;
+use super::read::{Note, ReadRow};
+use super::tally::RowValues;
 use super::text::TextRuns;
 use super::{Flaw, PAGE_ROWS, Segment, Stored};
 use crate::Slot;
@@ -104,30 +105,36 @@ impl<'a> Cursor<'a> {
         let (mut occurred, mut ids) = ((i64::MAX, i64::MIN), (u64::MAX, 0));
         let mut keys = Vec::new();
         let index = &mut self.index;
-        let mut note = |slot: Slot, stored: &Stored, of_row: &[u64]| {
-            let Some((index, texts)) = index.as_mut() else {
-                return;
-            };
-            let at = match stored {
-                Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
-                Stored::Event(row) => {
-                    texts.add(row);
-                    let id = row.skeleton().id.as_str();
-                    match super::uuid_millis(id) {
-                        Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
-                        // The key of the id is the first of them.
-                        None => of_row
-                            .first()
-                            .into_iter()
-                            .for_each(|id| index.id(slot, *id)),
+        let is_wanted = index.is_some();
+        let mut note =
+            |slot: Slot, stored: &Stored, of_row: &[u64], counted: Option<RowValues<'_>>| {
+                let Some((index, texts)) = index.as_mut() else {
+                    return;
+                };
+                index.count(slot, counted);
+                let at = match stored {
+                    Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
+                    Stored::Event(row) => {
+                        texts.add(row);
+                        let id = row.skeleton().id.as_str();
+                        match super::uuid_millis(id) {
+                            Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
+                            // The key of the id is the first of them.
+                            None => of_row
+                                .first()
+                                .into_iter()
+                                .for_each(|id| index.id(slot, *id)),
+                        }
+                        row.skeleton().occurred_at.as_micros()
                     }
-                    row.skeleton().occurred_at.as_micros()
-                }
+                };
+                occurred = (occurred.0.min(at), occurred.1.max(at));
+                keys.extend_from_slice(of_row);
             };
-            occurred = (occurred.0.min(at), occurred.1.max(at));
-            keys.extend_from_slice(of_row);
-        };
-        let read = self.segment.read_all(rows.clone(), &mut note)?;
+        let read = self.segment.read_all(
+            rows.clone(),
+            is_wanted.then_some(&mut note as &mut Note<'_>),
+        )?;
         if let Some((index, texts)) = index {
             index.page(occurred, ids, &mut keys, texts.take());
         }

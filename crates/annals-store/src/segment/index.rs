@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::filter::{OF_IDS, OF_PAGE, Probe};
+use super::tally::{RowValues, TallyWriter};
 use super::{Flaw, ReadAt};
 use crate::Slot;
 use crate::journal::{Input, put_number, put_signed, to_u32, to_usize};
@@ -31,7 +32,17 @@ pub(crate) struct Index {
     pages: Vec<Page>,
     /// The filter over the ids of a log, by slot.
     ids: Vec<IdFilter>,
+    /// What is known by number of the logs that have at least a page of rows, by slot.
+    tallies: Vec<Tally>,
     sums: Arc<Sums>,
+}
+
+/// Where the tally of a log lies: its times and its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tally {
+    slot: Slot,
+    times: (u64, u32),
+    values: (u64, u32),
 }
 
 /// Where the filter over the ids of a log lies. It is made of blocks, of which a look-up reads one.
@@ -107,6 +118,7 @@ pub(crate) struct IndexWriter {
     filters: Vec<Vec<u8>>,
     texts: Vec<Vec<u8>>,
     ids: Vec<(Slot, Vec<u64>)>,
+    tallies: TallyWriter,
 }
 
 impl IndexWriter {
@@ -117,7 +129,13 @@ impl IndexWriter {
             filters: Vec::new(),
             texts: Vec::new(),
             ids: Vec::new(),
+            tallies: TallyWriter::default(),
         }
+    }
+
+    /// Takes what is counted of a row of a page, before the page itself.
+    pub(crate) fn count(&mut self, slot: Slot, row: Option<RowValues<'_>>) {
+        self.tallies.row(slot, row);
     }
 
     /// Takes a page with the hashes of its keys and the filter over its texts.
@@ -138,6 +156,7 @@ impl IndexWriter {
         });
         self.filters.push(OF_PAGE.build(keys));
         self.texts.push(texts);
+        self.tallies.end_page();
         keys.clear();
     }
 
@@ -188,12 +207,23 @@ impl IndexWriter {
             head.extend_from_slice(&sum.to_le_bytes());
             before = *offset;
         }
+        let tallies = self.tallies.finish();
+        put_number(&mut head, tallies.len() as u64);
+        for (slot, tally) in &tallies {
+            put_number(&mut head, u64::from(*slot));
+            put_number(&mut head, tally.times.len() as u64);
+            put_number(&mut head, tally.values.len() as u64);
+        }
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&to_u32(head.len()).to_le_bytes());
         push_checked(&mut out, &head);
         let id_blocks = ids.iter().flat_map(|(_, blocks)| blocks);
         for filter in self.filters.iter().chain(id_blocks).chain(&self.texts) {
             push_checked(&mut out, filter);
+        }
+        for (_, tally) in &tallies {
+            push_checked(&mut out, &tally.times);
+            push_checked(&mut out, &tally.values);
         }
         out
     }
@@ -258,10 +288,26 @@ impl Index {
             sums.pieces
                 .push((offset, u32::from_le_bytes(input.array()?)));
         }
+        let mut tallies = Vec::new();
+        for _ in 0..input.count(3)? {
+            let slot = input.small()?;
+            let mut place = || -> Result<(u64, u32), Flaw> {
+                let place = (at, input.small()?);
+                at += u64::from(place.1) + SUM_BYTES as u64;
+                Ok(place)
+            };
+            let (times, values) = (place()?, place()?);
+            tallies.push(Tally {
+                slot,
+                times,
+                values,
+            });
+        }
         Ok(Index {
             source,
             pages,
             ids,
+            tallies,
             sums: Arc::new(sums),
         })
     }
@@ -279,7 +325,7 @@ impl Index {
         let Some(page) = self.pages.get(page) else {
             return true;
         };
-        let read = |(offset, length)| self.filter(offset, length);
+        let read = |(offset, length)| self.piece(offset, length);
         probe.may_be_in(page.ids, || read(page.filter), || read(page.texts))
     }
 
@@ -293,13 +339,35 @@ impl Index {
             .is_none_or(|block| OF_IDS.may_hold(&block, hash))
     }
 
-    fn block(&self, known: &IdFilter, n: u32) -> Option<Vec<u8>> {
-        let stride = u64::from(known.block) + SUM_BYTES as u64;
-        self.filter(known.offset + u64::from(n) * stride, known.block)
+    fn tally(&self, slot: Slot) -> Option<&Tally> {
+        let at = self.tallies.binary_search_by_key(&slot, |tally| tally.slot);
+        at.ok().map(|at| &self.tallies[at])
     }
 
-    /// A filter; `None` if it cannot be read, so that everything may be in it.
-    fn filter(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+    /// Whether there is a tally of a log.
+    pub(crate) fn has_tally(&self, slot: Slot) -> bool {
+        self.tally(slot).is_some()
+    }
+
+    /// When the events of a log occurred; `None` if that is not known, or cannot be read.
+    pub(crate) fn times(&self, slot: Slot) -> Option<Vec<u8>> {
+        let (offset, length) = self.tally(slot)?.times;
+        self.piece(offset, length)
+    }
+
+    /// Which values the events of a log have; `None` if that is not known, or cannot be read.
+    pub(crate) fn values(&self, slot: Slot) -> Option<Vec<u8>> {
+        let (offset, length) = self.tally(slot)?.values;
+        self.piece(offset, length)
+    }
+
+    fn block(&self, known: &IdFilter, n: u32) -> Option<Vec<u8>> {
+        let stride = u64::from(known.block) + SUM_BYTES as u64;
+        self.piece(known.offset + u64::from(n) * stride, known.block)
+    }
+
+    /// A piece of the index, such as a filter; `None` if it cannot be read, so that everything may be in it.
+    fn piece(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
         let bytes = self
             .source
             .read_at(offset, to_usize(length) + SUM_BYTES)
@@ -307,19 +375,29 @@ impl Index {
         checked(&bytes).map(<[u8]>::to_vec)
     }
 
-    /// Reads all filters and compares their checksums.
+    /// Reads all filters and tallies and compares their checksums.
     pub(crate) fn verify(&self) -> Result<(), Flaw> {
         let pages = self.pages.iter().flat_map(|page| {
             let filters = [page.filter, page.texts];
-            filters.map(|(offset, length)| self.filter(offset, length))
+            filters.map(|(offset, length)| self.piece(offset, length))
         });
         let blocks = self
             .ids
             .iter()
             .flat_map(|known| (0..known.blocks).map(|n| self.block(known, n)));
-        match pages.chain(blocks).all(|filter| filter.is_some()) {
+        let tallies = self.tallies.iter().flat_map(|tally| {
+            let places = [tally.times, tally.values].into_iter();
+            places.map(|(offset, length)| self.piece(offset, length))
+        });
+        match pages
+            .chain(blocks)
+            .chain(tallies)
+            .all(|piece| piece.is_some())
+        {
             true => Ok(()),
-            false => Err(Flaw::new("a filter's checksum does not match")),
+            false => Err(Flaw::new(
+                "the checksum of a filter or a tally does not match",
+            )),
         }
     }
 }

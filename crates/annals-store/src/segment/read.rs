@@ -25,6 +25,7 @@ use super::page::{GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, Physical, VERSION,
 };
+use super::tally::RowValues;
 use super::uuid::uuid_millis;
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use super::{Flaw, Stored};
@@ -86,6 +87,9 @@ pub(crate) struct ReadRow {
     pub(crate) stored: Stored,
     pub(crate) seed: Option<Arc<[u8]>>,
 }
+
+/// What an index is told of a row.
+pub(crate) type Note<'a> = dyn FnMut(Slot, &Stored, &[u64], Option<RowValues<'_>>) + 'a;
 
 impl Segment {
     /// Opens a segment and compares the footer with the index, if there is one.
@@ -212,6 +216,23 @@ impl Segment {
             || index.may_hold_id(slot, key_hash(slot, KeyClass::Id, fold_key(id).as_bytes()))
     }
 
+    /// Whether there is a tally of a log.
+    pub(crate) fn has_tally(&self, slot: Slot) -> bool {
+        self.index
+            .as_ref()
+            .is_some_and(|index| index.has_tally(slot))
+    }
+
+    /// When the events of a log occurred. `None` if that is not known and has to be read.
+    pub(crate) fn times(&self, slot: Slot) -> Option<Vec<u8>> {
+        self.index.as_ref()?.times(slot)
+    }
+
+    /// Which values the events of a log have. `None` if that is not known and has to be read.
+    pub(crate) fn values(&self, slot: Slot) -> Option<Vec<u8>> {
+        self.index.as_ref()?.values(slot)
+    }
+
     /// The ids of the rows in `rows`, which lie within one page.
     pub(crate) fn ids(&self, rows: Range<u32>) -> Result<Vec<String>, Flaw> {
         let columns = self.columns(rows.clone(), &[Column::Id, Column::IdText])?;
@@ -247,12 +268,12 @@ impl Segment {
         Ok(found)
     }
 
-    /// The rows in `rows`, which lie within one page, with everything. `keys` takes, for each row, its slot and
-    /// the hashes of its keys.
+    /// The rows in `rows`, which lie within one page, with everything. `note` takes, for each row, its slot, the
+    /// hashes of its keys, and what a tally counts of it.
     pub(crate) fn read_all(
         &self,
         rows: Range<u32>,
-        keys: &mut dyn FnMut(Slot, &Stored, &[u64]),
+        mut note: Option<&mut Note<'_>>,
     ) -> Result<Vec<ReadRow>, Flaw> {
         let columns = self.columns(rows.clone(), &Column::ALL)?;
         let mut hashes = Vec::new();
@@ -261,9 +282,15 @@ impl Segment {
                 let slot = columns.number(Column::Log, n);
                 let slot = u32::from_ne_bytes(to_i32(slot).to_ne_bytes());
                 let stored = columns.stored(n)?;
-                hashes.clear();
-                columns.keys(n, slot, &stored, &mut hashes)?;
-                keys(slot, &stored, &hashes);
+                if let Some(note) = &mut note {
+                    hashes.clear();
+                    columns.keys(n, slot, &stored, &mut hashes)?;
+                    let counted = match &stored {
+                        Stored::Event(event) => Some(columns.counted(n, event)?),
+                        Stored::Redacted(_) => None,
+                    };
+                    note(slot, &stored, &hashes, counted);
+                }
                 let seed = columns.bytes(Column::Seed, n).map(Arc::from);
                 Ok(ReadRow { slot, stored, seed })
             })

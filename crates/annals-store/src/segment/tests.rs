@@ -409,14 +409,36 @@ fn the_committed_sample_is_read() {
         let file = written(&rows);
         let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
         std::fs::write(folder.join("segment.parquet"), &file).unwrap();
-        std::fs::write(folder.join("segment.index"), indexed(&plain).unwrap()).unwrap();
+        let index = indexed(&plain).unwrap();
+        std::fs::write(folder.join("segment-tallies.index"), index).unwrap();
     }
     let read = |name| Bytes::from(std::fs::read(formats().join(name)).unwrap());
     let file = read("segment.parquet");
     let index = Index::open(Arc::new(read("segment.index")), file.len() as u64).unwrap();
     index.verify().unwrap();
-    let segment = Segment::open(Arc::new(file), Some(index)).unwrap();
+    let segment = Segment::open(Arc::new(file.clone()), Some(index)).unwrap();
     assert_eq!(segment.origin().unwrap(), ORIGIN);
+    // The index of this segment that a version without tallies made, and what this one makes.
+    assert!(!segment.has_tally(7) && segment.times(7).is_none());
+    assert_eq!(indexed(&segment).unwrap(), read("segment-tallies.index"));
+    let index = Index::open(Arc::new(read("segment-tallies.index")), file.len() as u64).unwrap();
+    index.verify().unwrap();
+    assert!(index.has_tally(7) && !index.has_tally(9), "a page at least");
+    let times = Times::open(Arc::new(index.times(7).unwrap())).unwrap();
+    let mut counts = Vec::new();
+    for page in 0..times.pages() {
+        let mut take = |from, count: Count| counts.push((from, count.all, count.failed));
+        times.page(page, &mut take).unwrap();
+    }
+    let noon = Timestamp::parse("2026-11-22T12:00:00Z")
+        .unwrap()
+        .as_micros();
+    // All but the one that was redacted; the last six are on a page of their own.
+    assert_eq!(counts[0], (noon, 899, 1));
+    assert_eq!(counts.iter().map(|(_, all, _)| all).sum::<u64>(), 1_029);
+    let values = FacetValues::open(Arc::new(index.values(7).unwrap())).unwrap();
+    assert_eq!(values.value(0, 0), Some(("issue.status_updated", None)));
+    assert_eq!(values.value(1, 0), Some(("usr_0", Some("Ana Ruiz"))));
     let mut cursor = Cursor::new(&segment, false).unwrap();
     for (slot, stored) in &rows {
         let found = cursor.next().unwrap().unwrap();
@@ -451,4 +473,50 @@ fn ids_without_a_time_in_them_are_known_and_others_are_not() {
         .count();
     assert!(wrongly <= 12, "{wrongly} of 30,000");
     assert!(!segment.may_hold_id(8, "evt-1"), "another log");
+}
+
+#[test]
+fn a_tally_that_is_not_one_is_refused_or_read_to_its_end() {
+    let rows = placed(generated(6_000));
+    let segment = opened(&written(&rows));
+    let slot = rows
+        .iter()
+        .map(|(slot, _)| *slot)
+        .find(|slot| segment.has_tally(*slot))
+        .unwrap();
+    let (times, values) = (segment.times(slot).unwrap(), segment.values(slot).unwrap());
+    let mut chance = fastrand::Rng::with_seed(6);
+    let read_all = |times: Vec<u8>, values: Vec<u8>| {
+        let mut count = 0u64;
+        if let Ok(times) = Times::open(Arc::new(times)) {
+            for page in 0..=times.pages() {
+                let _ = times.page(page, &mut |_, more| count = count.wrapping_add(more.all));
+            }
+        }
+        if let Ok(values) = FacetValues::open(Arc::new(values)) {
+            for page in 0..4 {
+                let _ = values.page(page, &mut |facet, number, _| {
+                    let number = number.map_or(0, |number| number as usize);
+                    values.value(facet, number);
+                });
+            }
+        }
+        count
+    };
+    let of_log = rows.iter().filter(|(known, _)| *known == slot).count();
+    assert_eq!(read_all(times.clone(), values.clone()), of_log as u64);
+    for _ in 0..3_000 {
+        let mut twisted = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            let at = chance.usize(..bytes.len());
+            match chance.u8(..3) {
+                0 => bytes.truncate(at),
+                1 => bytes[at] ^= 1 << chance.u8(..8),
+                _ => bytes.insert(at, chance.u8(..)),
+            }
+            bytes
+        };
+        let (times, values) = (twisted(&times), twisted(&values));
+        read_all(times, values);
+    }
 }

@@ -20,5 +20,7 @@ mod power_cut;
 mod proofs;
 mod search;
 mod segments;
+mod tally;
+mod unreadable;
 mod world;
 mod write_failures;

@@ -301,20 +301,50 @@ Examples:
   annals query -w acme action:user.login_failed
   annals query -w acme 'actor:ann@acme.example -action:user.login' --from -7d
   annals query -w acme 'target:\"Website relaunch\"' --limit 10 --json
+  annals query -w acme outcome:failure --from -30d --histogram day --tz Europe/Berlin
+  annals query -w acme --from -7d --facets=action,actor.id
 
-With --json every event is one line, as `annals export --format ndjson` writes it.")]
+With --json every event is one line, as `annals export --format ndjson` writes it, and counts are one object.")]
 pub(crate) struct Query {
     /// What to look for, in the search language of the page; everything if absent
     #[arg(allow_hyphen_values = true)]
     pub(crate) query: Option<String>,
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// How many at most
-    #[arg(long, default_value_t = 50, value_name = "NUMBER")]
-    pub(crate) limit: u64,
+    /// How many at most: 50 events, or with --facets 10 values of each field, unless said otherwise
+    #[arg(long, value_name = "NUMBER", conflicts_with = "histogram")]
+    pub(crate) limit: Option<u64>,
     /// Which way
     #[arg(long, value_enum, default_value = "desc")]
     pub(crate) order: Order,
+    /// The time zone of dates in the query and of hours and days; UTC if absent
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<String>,
+    /// Count the events by hours or days instead of listing them
+    #[arg(long, value_enum, value_name = "STEP", conflicts_with = "facets")]
+    pub(crate) histogram: Option<Step>,
+    /// Count the values of these fields instead of listing events: action, actor.id, actor.type, outcome, target.type, source, ip;
+    /// all of them if none is named
+    #[arg(long, value_name = "FIELDS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) facets: Option<String>,
+}
+
+/// What a histogram counts by.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// From one full hour to the next
+    Hour,
+    /// From midnight to midnight
+    Day,
+}
+
+impl Step {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Step::Hour => "hour",
+            Step::Day => "day",
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,26 +11,41 @@ use crate::client::with_query;
 use crate::output::Output;
 use crate::place::Place;
 
+mod count;
+
 /// The most that the server gives at once.
 const PAGE: u64 = 1000;
+/// How many are printed unless asked for more.
+const LIMIT: u64 = 50;
 
 /// Prints what is found.
 pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCode> {
     let text = selected(args.query.as_deref(), &args.selection)?;
     let client = place.client()?;
-    let mut left = args.limit;
+    if let Some(step) = args.histogram {
+        count::histogram(args, text.as_deref(), step, &client, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(fields) = &args.facets {
+        count::facets(args, text.as_deref(), fields, &client, output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let limit = args.limit.unwrap_or(LIMIT);
+    let mut left = limit;
+    let mut unreadable = Vec::new();
     let (mut after, mut as_of): (Option<String>, Option<String>) = (None, None);
     let mut rows = Vec::new();
     let mut more = false;
     while left > 0 {
-        let limit = left.min(PAGE).to_string();
+        let asked = left.min(PAGE).to_string();
         let page = client.get(&with_query(
             "/audit_logs/events",
             &[
                 ("organization_id", Some(&args.selection.workspace)),
                 ("q", text.as_deref()),
+                ("tz", args.tz.as_deref()),
                 ("order", Some(args.order.as_str())),
-                ("limit", Some(&limit)),
+                ("limit", Some(&asked)),
                 ("after", after.as_deref()),
                 ("as_of", as_of.as_deref()),
             ],
@@ -41,6 +56,11 @@ pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCo
                 output.json(event)?;
             } else {
                 rows.push(row(event));
+            }
+        }
+        for part in page["unreadable"].as_array().into_iter().flatten() {
+            if !unreadable.contains(part) {
+                unreadable.push(part.clone());
             }
         }
         // Later pages are of the log as the first one found it.
@@ -61,10 +81,22 @@ pub(crate) fn run(args: &Query, place: &Place, output: &Output) -> Result<ExitCo
     if more {
         output.remark(format_args!(
             "There is more: --limit gives {} now; `annals export` gives everything.",
-            args.limit
+            limit
         ));
     }
+    told(&serde_json::json!({ "unreadable": unreadable }), output);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what of the log an answer could not take into account.
+fn told(answer: &Value, output: &Output) {
+    for part in answer["unreadable"].as_array().into_iter().flatten() {
+        let reason = part["reason"].as_str().unwrap_or_default();
+        output.remark(format_args!(
+            "Not everything can be read: {}",
+            crate::output::visible(reason)
+        ));
+    }
 }
 
 /// The query of the command line, with the bounds of time in it; none selects everything. It is read

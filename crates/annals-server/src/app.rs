@@ -3,10 +3,11 @@
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use annals_event::{Catalogue, Timestamp};
-use annals_store::{Log, Organization, Store, StoreError};
+use annals_store::{Log, Organization, Store, StoreError, Unreadable};
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
@@ -129,6 +130,17 @@ impl App {
         result.map_err(ApiError::from)
     }
 
+    /// Tells the operator that a search met events which cannot be read.
+    pub(crate) fn noticed(&self, unreadable: &[Unreadable]) {
+        if unreadable.is_empty() {
+            return;
+        }
+        self.metrics.unreadable.fetch_add(1, Relaxed);
+        for part in unreadable {
+            tracing::error!(%part, "events cannot be read; `annals check` tells more");
+        }
+    }
+
     /// Numbers that are read off when they are asked for.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
         let mut gauges = vec![
@@ -172,12 +184,12 @@ impl App {
     }
 
     /// How long one search may scan.
-    pub(crate) fn search_deadline(&self) -> std::time::Instant {
-        let most = self
-            .config
-            .limits
-            .search_deadline()
-            .min(Duration::from_secs(60));
-        std::time::Instant::now() + most
+    pub(crate) fn search_deadline(&self) -> Instant {
+        Instant::now() + self.search_time()
+    }
+
+    fn search_time(&self) -> Duration {
+        let limits = &self.config.limits;
+        limits.search_deadline().min(Duration::from_secs(60))
     }
 }

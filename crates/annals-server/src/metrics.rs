@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) rejected: AtomicU64,
     /// Rows handed out by searches, downloads and exports.
     pub(crate) rows: AtomicU64,
+    /// Searches and counts that met events which cannot be read.
+    pub(crate) unreadable: AtomicU64,
     /// Downloads that run now.
     pub(crate) downloads: AtomicU64,
 }
@@ -67,6 +69,7 @@ impl Metrics {
             duplicates: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             rows: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
             downloads: AtomicU64::new(0),
         }
     }
@@ -126,6 +129,12 @@ impl Metrics {
             "annals_rows_served_total",
             "Rows handed out by searches and downloads.",
             &self.rows,
+        );
+        counter(
+            &mut out,
+            "annals_unreadable_met_total",
+            "Searches and counts that met events which cannot be read.",
+            &self.unreadable,
         );
         describe(
             &mut out,

@@ -93,6 +93,75 @@ fn what_is_exported_imports_again_as_it_was() {
 }
 
 #[test]
+fn events_are_counted_by_time_and_by_value() {
+    let serving = Serving::new();
+    let text: String = (0..300).map(|n| line("acme", n) + "\n").collect();
+    import(&serving, "old.ndjson", &text, &[]).ends(0);
+    let query = |more: &[&str]| {
+        let all = ["query", "-w", "acme", "--to", "2020-01-01"];
+        serving.run(&[&all, more].concat())
+    };
+    // 28 days of March in turn: the 20 that are left fall on the first ones.
+    let days = query(&["--histogram", "day", "--json"]).ends(0).json();
+    let counts: Vec<u64> = days["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|day| day["count"].as_u64().unwrap())
+        .collect();
+    assert_eq!(counts, [vec![11; 20], vec![10; 8]].concat());
+    let shown = query(&[
+        "--histogram",
+        "hour",
+        "--tz",
+        "Asia/Kolkata",
+        "action:user.login",
+    ]);
+    let shown = shown.ends(0);
+    assert!(
+        shown.out.starts_with("HOUR (Asia/Kolkata)"),
+        "{}",
+        shown.out
+    );
+    // 10:00 UTC is half past three there, in the hour that begins at three.
+    assert!(
+        shown.out.contains("2019-03-28T15:00+05:30  "),
+        "{}",
+        shown.out
+    );
+    assert!(
+        shown.out.contains('#') && shown.err.contains("100 events."),
+        "{}",
+        shown.err
+    );
+
+    let values = query(&["--facets=action,actor.id", "--limit", "1"]).ends(0);
+    let lines: Vec<String> = values
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let expected = [
+        "FIELD VALUE EVENTS NAME",
+        "action invoice.paid 200",
+        "action (1 more)",
+        "actor.id usr_0 60 User 0",
+        "actor.id (4 more)",
+    ];
+    assert_eq!(lines, expected);
+    let all = query(&["--facets", "--json"]).ends(0).json();
+    assert_eq!(all["data"].as_array().unwrap().len(), 7);
+    assert_eq!(all["count"], json!({ "value": 300, "relation": "exact" }));
+
+    let nothing = query(&["--histogram", "day", "actor:nobody"]).ends(0);
+    assert!(nothing.err.contains("Nothing matches."));
+    query(&["--histogram", "day", "--facets"]).ends(2);
+    query(&["--histogram", "minute"]).ends(2);
+    let wrong = query(&["--facets=shoe.size"]).ends(1);
+    assert!(wrong.err.contains("fields"), "{}", wrong.err);
+}
+
+#[test]
 fn packed_files_go_out_and_come_back_in() {
     let one = Serving::new();
     let text: String = (0..700).map(|n| line("acme", n) + "\n").collect();

@@ -1,12 +1,13 @@
 //! Events: record one, record many, find them, prove them.
 
-use annals_event::{Drafts, Query, When};
+use annals_event::{Drafts, Filter, Query, When};
 use annals_store::{Append, Item};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 use utoipa::ToSchema;
@@ -21,6 +22,7 @@ use crate::ingest;
 use crate::params::Params;
 
 pub(crate) mod batch;
+pub(crate) mod count;
 pub(crate) mod find;
 pub(crate) mod prove;
 
@@ -31,6 +33,8 @@ pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create, find::search))
         .routes(routes!(batch::create))
+        .routes(routes!(count::histogram))
+        .routes(routes!(count::facets))
         .routes(routes!(find::by_id))
         .routes(routes!(prove::by_id))
 }
@@ -185,27 +189,35 @@ fn id_conflict() -> ApiError {
     }
 }
 
-/// Reads the parameters `q` and `tz`, which every way to find events takes.
-pub(crate) fn query(params: &mut Params, app: &App) -> Result<annals_event::Filter, ApiError> {
+/// Reads the parameters `q`, `tz`, `from` and `to`, which every way to find events takes.
+pub(crate) fn query(params: &mut Params, app: &App) -> Result<Filter, ApiError> {
+    query_in_zone(params, app).map(|(filter, _)| filter)
+}
+
+/// As [`query`], and the zone that was named.
+pub(crate) fn query_in_zone(
+    params: &mut Params,
+    app: &App,
+) -> Result<(Filter, TimeZone), ApiError> {
     let zone = match params.text("tz") {
-        None => jiff::tz::TimeZone::UTC,
-        Some(name) => jiff::tz::TimeZone::get(&name).unwrap_or_else(|_| {
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(&name).unwrap_or_else(|_| {
             params.fault(
                 "tz",
                 "unknown_value",
                 "must be a time zone such as Europe/Berlin",
             );
-            jiff::tz::TimeZone::UTC
+            TimeZone::UTC
         }),
     };
     let text = params.text("q").unwrap_or_default();
     let filter = Query::parse(&text)?.resolve(&When {
         now: app.now(),
-        zone,
+        zone: zone.clone(),
     })?;
     let (from, to) = (params.time("from"), params.time("to"));
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         params.fault("to", "out_of_range", "must not lie before from");
     }
-    Ok(filter.with_window(from, to))
+    Ok((filter.with_window(from, to), zone))
 }

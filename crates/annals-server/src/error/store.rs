@@ -12,6 +12,13 @@ impl From<StoreError> for ApiError {
             StoreError::Proof(proof) => {
                 Self::bad("invalid_range", format!("This cannot be proven: {proof}."))
             }
+            StoreError::TooManySteps { limit } => Self::Validation(vec![Fault::new(
+                "step",
+                "too_many",
+                format!(
+                    "step has more than {limit} steps with events in this range; choose day, or a shorter range"
+                ),
+            )]),
             error => Self::internal(error),
         }
     }

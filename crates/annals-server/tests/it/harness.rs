@@ -139,6 +139,11 @@ impl TestServer {
         answer.header("annals-position").parse().unwrap()
     }
 
+    /// Where its data lie.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self._dir.path()
+    }
+
     pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
         self.call(request(Method::GET, path, key, Body::empty()))
             .await

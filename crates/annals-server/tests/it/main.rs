@@ -9,6 +9,7 @@ mod bad_input;
 mod batch;
 mod browser;
 mod control;
+mod count;
 mod downloads;
 mod events;
 mod harness;

@@ -35,6 +35,8 @@ const TABLE: &[Line] = &[
     ("POST", "/audit_logs/events", EVENT, [401, 401, 404, 403, 200, 403, 200], NOBODY),
     ("POST", "/audit_logs/events/bulk", EVENTS, [401, 401, 404, 403, 200, 403, 200], NOBODY),
     ("GET", "/audit_logs/events?organization_id=org_acme", "", READ, NOBODY),
+    ("GET", "/audit_logs/events/histogram?organization_id=org_acme", "", READ, NOBODY),
+    ("GET", "/audit_logs/events/facets?organization_id=org_acme", "", READ, NOBODY),
     ("GET", "/audit_logs/events/{id}?organization_id=org_acme", "event", READ, NOBODY),
     ("GET", "/audit_logs/events/{id}/proof?organization_id=org_acme", "event", READ, NOBODY),
     ("GET", "/audit_logs/events.csv?organization_id=org_acme", "", READ, NOBODY),

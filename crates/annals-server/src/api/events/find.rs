@@ -1,7 +1,7 @@
 //! Finding events: one page of a search, or one event by its id.
 
 use annals_event::{Row, export_json};
-use annals_store::{Count, Order, Search};
+use annals_store::{Count, Order, Search, Unreadable};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -9,6 +9,7 @@ use serde::Serialize;
 use std::sync::atomic::Ordering::Relaxed;
 use utoipa::{IntoParams, ToSchema};
 
+use super::count::parts;
 use super::query;
 use crate::app::App;
 use crate::auth::Reader;
@@ -63,6 +64,8 @@ pub(crate) struct EventPage {
     /// If the time for one search ran out: the position up to which everything was found. Go on with
     /// `after` this.
     partial: Option<u64>,
+    /// What cannot be read, so that it was not looked at; everything else was.
+    unreadable: Vec<UnreadablePart>,
 }
 
 /// An event as it is read back.
@@ -95,14 +98,35 @@ pub(crate) struct EventCursor {
     after: Option<String>,
 }
 
+/// Positions of a log that cannot be read, because what holds them is damaged.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnreadablePart {
+    /// The first of them.
+    first: u64,
+    /// The last of them.
+    last: u64,
+    /// Where, and what is wrong.
+    reason: String,
+}
+
+impl UnreadablePart {
+    pub(crate) fn new(unreadable: &Unreadable) -> Self {
+        Self {
+            first: unreadable.positions.start,
+            last: unreadable.positions.end.saturating_sub(1),
+            reason: unreadable.to_string(),
+        }
+    }
+}
+
 /// How many events match.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MatchCount {
     /// The number that was counted.
-    value: u64,
+    pub(super) value: u64,
     /// Whether `value` is all (`exact`), there are more than that (`more_than`), or at least that many
-    /// (`at_least`), because the time ran out.
-    relation: &'static str,
+    /// (`at_least`), because the time ran out or not everything can be read.
+    pub(super) relation: &'static str,
 }
 
 #[derive(Serialize)]
@@ -111,6 +135,7 @@ struct Tail {
     as_of: u64,
     count: Option<MatchCount>,
     partial: Option<u64>,
+    unreadable: Vec<UnreadablePart>,
 }
 
 /// Search events.
@@ -165,6 +190,7 @@ pub(crate) async fn search(
         None
     };
     app.metrics.rows.fetch_add(found.rows.len() as u64, Relaxed);
+    app.noticed(&found.unreadable);
     let mut body = String::with_capacity(64 + found.rows.len() * 1024);
     body.push_str("{\"object\":\"list\",\"data\":[");
     for (n, row) in found.rows.iter().enumerate() {
@@ -196,6 +222,7 @@ pub(crate) async fn search(
         as_of: found.as_of,
         count,
         partial: found.partial,
+        unreadable: parts(&found.unreadable),
     };
     let tail = serde_json::to_string(&tail).map_err(ApiError::internal)?;
     // The members of the tail go on where the object was left open.

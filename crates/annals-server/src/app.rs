@@ -188,6 +188,11 @@ impl App {
         Instant::now() + self.search_time()
     }
 
+    /// How long a page counts for its chart and its menus, which it can do without.
+    pub(crate) fn count_deadline(&self) -> Instant {
+        Instant::now() + self.search_time() / 30
+    }
+
     fn search_time(&self) -> Duration {
         let limits = &self.config.limits;
         limits.search_deadline().min(Duration::from_secs(60))

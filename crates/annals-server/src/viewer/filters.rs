@@ -4,12 +4,16 @@
 //! puts it into the query, and answers with the address of the page for that query; nothing is
 //! kept anywhere else.
 
-use annals_event::{Catalogue, Category, Field, Outcome, Query, QueryError, Term, Timestamp};
+use annals_event::{
+    Catalogue, Category, Facet, Field, Outcome, Query, QueryError, Term, Timestamp,
+};
+use annals_store::ValueCount;
 
 use super::address::Address;
 use super::pages::{
     Chip, Choice, EventChoice, EventGroup, EventPill, LinkPill, TextPill, TimePill, ZonePill,
 };
+use super::seen::Seen;
 use super::visible::short;
 use super::zone::{OFFERED, Zone};
 
@@ -76,7 +80,14 @@ pub(crate) struct Filters<'a> {
     pub(crate) catalogue: &'a Catalogue,
     /// The actions of the product that no catalogue names.
     pub(crate) own: Vec<String>,
+    /// What occurs in the time that is looked at.
+    pub(crate) seen: &'a Seen,
 }
+
+/// Values that a menu suggests.
+const SUGGESTED: usize = 8;
+/// Values that a field offers to who types in it.
+const OFFERED_VALUES: usize = 50;
 
 impl Filters<'_> {
     fn href(&self, query: &Query) -> String {
@@ -162,6 +173,7 @@ impl Filters<'_> {
                 name: entry.display_name.to_owned(),
                 failure: entry.outcome == Outcome::Failure,
                 checked: chosen.iter().any(|value| value == entry.action),
+                count: self.seen.count(Facet::Action, entry.action),
             });
             let mut events: Vec<_> = events.collect();
             if category == Category::Other {
@@ -169,6 +181,7 @@ impl Filters<'_> {
                     name: short(&self.catalogue.display_name(action), 60),
                     failure: false,
                     checked: chosen.contains(action),
+                    count: self.seen.count(Facet::Action, action),
                     action: action.clone(),
                 }));
             }
@@ -204,22 +217,25 @@ impl Filters<'_> {
                     prompt,
                     hint,
                     field: &Field,
-                    kinds: Option<(&Field, &[(&str, &str)])>| {
+                    suggests: Option<Facet>,
+                    kinds: Option<(Facet, &[(&str, &str)])>| {
+            let kinds = kinds.map(|(facet, kinds)| (facet, facet.field(), kinds));
             let value = self.query.chosen(field).join(",");
             let kind = kinds
-                .map(|(field, _)| self.query.chosen(field))
+                .as_ref()
+                .map(|(_, field, _)| self.query.chosen(field))
                 .unwrap_or_default();
-            let choices = kinds.map_or_else(Vec::new, |(field, kinds)| {
+            let choices = kinds.map_or_else(Vec::new, |(facet, field, kinds)| {
                 let any = Choice {
                     label: "Any kind".to_owned(),
                     note: String::new(),
-                    href: self.choosing(field, None),
+                    href: self.choosing(&field, None),
                     current: kind.is_empty(),
                 };
                 let one = |(label, value): &(&str, &str)| Choice {
                     label: (*label).to_owned(),
-                    note: String::new(),
-                    href: self.choosing(field, Some(value)),
+                    note: self.seen.count(facet, value),
+                    href: self.choosing(&field, Some(value)),
                     current: kind.iter().any(|k| k == value),
                 };
                 std::iter::once(any).chain(kinds.iter().map(one)).collect()
@@ -239,6 +255,8 @@ impl Filters<'_> {
                 field: name,
                 prompt,
                 hint,
+                seen: suggests.map_or_else(Vec::new, |facet| self.suggested(facet, field)),
+                offered: suggests.map_or_else(Vec::new, |facet| self.offered(facet)),
                 value,
                 choices,
             }
@@ -250,8 +268,9 @@ impl Filters<'_> {
                 "Name, e-mail address or id",
                 "A part is enough. A * stands for anything: *@example.com.",
                 &Field::Actor,
+                Some(Facet::Actor),
                 Some((
-                    &Field::ActorType,
+                    Facet::ActorType,
                     &[
                         ("People", "user"),
                         ("API keys and tokens", "api_*"),
@@ -268,8 +287,9 @@ impl Filters<'_> {
                 "Name, e-mail address or id",
                 "What it was done to: a person, a project, an issue.",
                 &Field::Target,
+                None,
                 Some((
-                    &Field::TargetType,
+                    Facet::TargetType,
                     &[
                         ("People", "user"),
                         ("Issues", "issue"),
@@ -285,9 +305,41 @@ impl Filters<'_> {
                 "IP address or network",
                 "A network as 203.0.113.0/24 or 2001:db8::/32, or with a * at the end.",
                 &Field::Ip,
+                Some(Facet::Address),
                 None,
             ),
         ]
+    }
+
+    /// The most frequent values of a facet, each in place of what `field` was asked to have.
+    fn suggested(&self, facet: Facet, field: &Field) -> Vec<Choice> {
+        let exact = facet.field();
+        let chosen = self.query.chosen(&exact);
+        let values = self.seen.values(facet).iter().take(SUGGESTED);
+        let choice = |value: &ValueCount| {
+            let term = Term::is(exact.clone(), [&value.value]).ok();
+            let query = self.query.clone().choosing(field, None);
+            Choice {
+                label: short(value.label.as_deref().unwrap_or(&value.value), 60),
+                note: self.seen.shown(value.count),
+                href: self.href(&query.choosing(&exact, term)),
+                current: chosen.contains(&value.value),
+            }
+        };
+        values.map(choice).collect()
+    }
+
+    /// What somebody may mean who types a value of a facet.
+    fn offered(&self, facet: Facet) -> Vec<String> {
+        let values = self.seen.values(facet).iter().take(OFFERED_VALUES);
+        // What a page would have to show in another way than it is cannot be typed either.
+        let mut offered: Vec<String> = values
+            .map(|value| value.label.as_ref().unwrap_or(&value.value).clone())
+            .filter(|text| *text == short(text, 80))
+            .collect();
+        offered.sort_unstable();
+        offered.dedup();
+        offered
     }
 
     pub(crate) fn outcomes(&self) -> LinkPill {
@@ -295,7 +347,7 @@ impl Filters<'_> {
         let current = chosen.first().map(String::as_str);
         let choice = |label: &str, value: Option<&str>| Choice {
             label: label.to_owned(),
-            note: String::new(),
+            note: value.map_or_else(String::new, |value| self.seen.count(Facet::Outcome, value)),
             href: self.choosing(&Field::Outcome, value),
             current: current == value,
         };
@@ -417,6 +469,8 @@ fn term(field: &Field, value: &str) -> Result<Term, QueryError> {
 
 #[cfg(test)]
 mod tests {
+    use annals_store::FacetCounts;
+
     use super::*;
 
     #[test]
@@ -433,7 +487,21 @@ mod tests {
     fn every_link_of_every_pill_leads_to_a_query_that_reads() {
         let address = Address::new("o");
         let query = Query::parse("actor:ana outcome:failure time:-7d").unwrap();
+        let odd = ["usr_1", "*", "a,b", "\"", " ", "x:y"].map(|value| ValueCount {
+            value: value.to_owned(),
+            label: None,
+            count: 3,
+        });
+        let counts = |facet| FacetCounts {
+            facet,
+            values: odd.to_vec(),
+            others: 0,
+            missing: 0,
+            complete: true,
+        };
+        let seen = Seen::new(Facet::ALL.map(counts).to_vec(), true);
         let filters = Filters {
+            seen: &seen,
             query: &query,
             address: &address,
             catalogue: Catalogue::builtin(),
@@ -448,6 +516,9 @@ mod tests {
                 .flat_map(|t| t.choices)
                 .map(|c| c.href),
         );
+        let pills = filters.texts().into_iter();
+        links.extend(pills.flat_map(|t| t.seen).map(|c| c.href));
+        assert!(links.len() > 20);
         links.extend(filters.events().groups.into_iter().map(|g| g.all));
         for href in links {
             let uri: axum::http::Uri = href.parse().unwrap();

@@ -1,17 +1,21 @@
 //! The table, and the event beside it.
 
-use annals_event::{Filter, Json, Query, Row, When};
-use annals_store::{Order, Search, StoreError};
+use std::time::Instant;
+
+use annals_event::{Filter, Json, Query, Row, Step, Steps, When};
+use annals_store::{Log, Order, Search, StoreError, Tallied, Tally, Unreadable};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::address::Address;
+use super::chart::{Counted, DAYS_BY_HOUR};
 use super::event::Whole;
 use super::filters;
 use super::pages::{EventPage, EventView, ProofView};
 use super::proof;
 use super::row::Scene;
+use super::seen::{self, Seen};
 use super::table::{self, Asked, Filling};
 use super::zone::Zone;
 use super::{Stop, encode, failing, message, reading, render, shared_link, shell};
@@ -20,6 +24,8 @@ use crate::portal::{self, Guest, Visitor};
 
 /// How far matches are counted.
 const COUNT: u64 = 10_000;
+
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// `/w/{organization}/audit-logs`
 pub(crate) async fn page(
@@ -121,11 +127,23 @@ async fn show(
     let size = visitor.log.size();
     let as_of = address.as_of.map_or(size, |as_of| as_of.min(size));
     let deadline = app.search_deadline();
-    let (log, wanted) = (visitor.log.clone(), address.clone());
+    // What was read has been settled once, so that this reads too.
+    let window = seen::window(&query).resolve(&when);
+    let wanted = Wanted {
+        filter,
+        window: window.unwrap_or_else(|_| Filter::everything()),
+        address: address.clone(),
+        zone: zone.clone(),
+        as_of,
+        deadline,
+        count_deadline: app.count_deadline(),
+    };
+    let log = visitor.log.clone();
     let asked = app
-        .reading(move || ask(&log, filter, &wanted, as_of, deadline))
+        .reading(move || ask(&log, &wanted))
         .await
         .map_err(failing(app, guest))?;
+    app.noticed(&asked.unreadable);
     if address.after.is_some() && !asked.newer {
         // The newest page is always the same one, whichever way it was reached.
         address.after = None;
@@ -176,37 +194,57 @@ async fn show(
     Ok(render(app, &visitor, StatusCode::OK, &page))
 }
 
-/// Searches one page, either way. Reads from the disk.
-fn ask(
-    log: &annals_store::Log,
+/// What a page looks for.
+struct Wanted {
+    /// Which rows.
     filter: Filter,
-    address: &Address,
+    /// The time that is looked at, whatever else is asked for.
+    window: Filter,
+    address: Address,
+    zone: Zone,
     as_of: u64,
-    deadline: std::time::Instant,
-) -> Result<Asked, StoreError> {
+    deadline: Instant,
+    /// When the chart and the menus go without what was not counted.
+    count_deadline: Instant,
+}
+
+/// Searches one page, either way, and counts for what stands around it. Reads from the disk.
+fn ask(log: &Log, wanted: &Wanted) -> Result<Asked, StoreError> {
+    let mut asked = rows(log, wanted)?;
+    let (counted, seen) = count(log, wanted, &mut asked.unreadable)?;
+    asked.counted = counted;
+    asked.seen = seen;
+    Ok(asked)
+}
+
+fn rows(log: &Log, wanted: &Wanted) -> Result<Asked, StoreError> {
+    let Wanted { address, as_of, .. } = wanted;
     let search = |order, after, limit, count_limit| Search {
-        filter: filter.clone(),
-        as_of: Some(as_of),
+        filter: wanted.filter.clone(),
+        as_of: Some(*as_of),
         order,
         limit,
         after,
         count_limit,
-        deadline: Some(deadline),
+        deadline: Some(wanted.deadline),
     };
     if let Some(after) = address.after {
         // The rows above a position, nearest first, and whether there are still newer ones.
         let up = log.search(&search(Order::Asc, Some(after), address.rows, 0))?;
         if up.more && up.rows.len() == address.rows {
-            let count = log.search(&search(Order::Desc, None, 0, COUNT))?.count;
+            let counted = log.search(&search(Order::Desc, None, 0, COUNT))?;
             let mut rows = up.rows;
             rows.reverse();
             return Ok(Asked {
                 rows,
-                as_of,
-                count,
+                as_of: *as_of,
+                count: counted.count,
                 partial: None,
+                unreadable: counted.unreadable,
                 newer: true,
                 older: true,
+                counted: None,
+                seen: Seen::default(),
             });
         }
     }
@@ -217,9 +255,75 @@ fn ask(
         as_of: found.as_of,
         count: found.count,
         partial: found.partial,
+        unreadable: found.unreadable,
         newer: before.is_some(),
         older: found.more,
+        counted: None,
+        seen: Seen::default(),
     })
+}
+
+/// Counts for the chart and for the menus, within a time of its own: a page does not wait for them.
+fn count(
+    log: &Log,
+    wanted: &Wanted,
+    unreadable: &mut Vec<Unreadable>,
+) -> Result<(Option<Counted>, Seen), StoreError> {
+    let mut tally = Tally {
+        filter: wanted.window.clone(),
+        as_of: Some(wanted.as_of),
+        facets: seen::FACETS.to_vec(),
+        top: seen::TOP,
+        deadline: Some(wanted.count_deadline),
+        steps: None,
+    };
+    let by = |step| Some(Steps::new(step, wanted.zone.tz()));
+    // Mostly both are of the same events, so that one pass does.
+    let at_once = wanted.filter.is_range();
+    if at_once {
+        tally.steps = by(Step::Day);
+    }
+    let tally_all = |tally: &Tally| match log.tally(tally) {
+        // Then there is no chart.
+        Err(StoreError::TooManySteps { .. }) => Ok(None),
+        result => result.map(Some),
+    };
+    let first = tally_all(&tally)?;
+    let seen = first.as_ref().map_or_else(Seen::default, |tallied| {
+        let is_whole = tallied.partial.is_none() && tallied.unreadable.is_empty();
+        Seen::new(tallied.facets.clone(), is_whole)
+    });
+    tally.facets.clear();
+    tally.filter = wanted.filter.clone();
+    tally.steps = by(Step::Day);
+    let mut step = Step::Day;
+    let mut tallied = match at_once {
+        true => first,
+        false => tally_all(&tally)?,
+    };
+    let days = |tallied: &Tallied| match (tallied.steps.first(), tallied.steps.last()) {
+        (Some(first), Some(last)) => (last.from - first.from) / DAY_MICROS,
+        _ => 0,
+    };
+    if let Some(by_day) = &tallied
+        && days(by_day) < DAYS_BY_HOUR
+        && by_day.count > 0
+    {
+        tally.steps = by(Step::Hour);
+        step = Step::Hour;
+        tallied = tally_all(&tally)?;
+    }
+    let counted = tallied.map(|tallied| {
+        if unreadable.is_empty() {
+            *unreadable = tallied.unreadable;
+        }
+        Counted {
+            steps: tallied.steps,
+            step,
+            is_partial: tallied.partial.is_some(),
+        }
+    });
+    Ok((counted, seen))
 }
 
 /// An event of this log as the page of a size may show it, with what proves it.

@@ -159,6 +159,8 @@ pub(crate) struct EventChoice {
     pub(crate) name: String,
     pub(crate) failure: bool,
     pub(crate) checked: bool,
+    /// How many there are in the time that is looked at.
+    pub(crate) count: String,
 }
 
 /// A pill with a text to type.
@@ -170,6 +172,10 @@ pub(crate) struct TextPill {
     pub(crate) value: String,
     pub(crate) on: bool,
     pub(crate) choices: Vec<Choice>,
+    /// The values that are most frequent in the time that is looked at.
+    pub(crate) seen: Vec<Choice>,
+    /// Values that may be meant, while somebody types.
+    pub(crate) offered: Vec<String>,
 }
 
 /// A pill with nothing but links.
@@ -198,6 +204,44 @@ pub(crate) struct Download {
     pub(crate) ndjson: String,
     pub(crate) proof: String,
     pub(crate) proof_says: String,
+}
+
+/// How many events there were when.
+pub(crate) struct Chart {
+    /// What a bar stands for: `day`.
+    pub(crate) unit: &'static str,
+    pub(crate) bars: Vec<Bar>,
+    /// In units of the drawing: from one bar to the next, a bar's width, and the height of the highest.
+    pub(crate) stride: usize,
+    pub(crate) width: usize,
+    pub(crate) height: u64,
+    /// What the first and the last bar stand for.
+    pub(crate) from: String,
+    pub(crate) to: String,
+    /// How many events the highest bar stands for.
+    pub(crate) highest: String,
+    /// The whole of it in a sentence.
+    pub(crate) summary: String,
+    /// Whether older events are not in it.
+    pub(crate) is_partial: bool,
+}
+
+/// One bar of a chart, in units of the drawing, with what it says.
+pub(crate) struct Bar {
+    pub(crate) x: usize,
+    /// Where what can be clicked begins.
+    pub(crate) hit: usize,
+    pub(crate) y: u64,
+    pub(crate) height: u64,
+    pub(crate) failed_y: u64,
+    pub(crate) failed_height: u64,
+    pub(crate) title: String,
+    pub(crate) label: String,
+    pub(crate) count: String,
+    pub(crate) failed: String,
+    pub(crate) is_empty: bool,
+    /// The events of that time.
+    pub(crate) href: String,
 }
 
 /// What stands above the table.
@@ -252,6 +296,9 @@ pub(crate) struct LogPage {
     pub(crate) zone: ZonePill,
     pub(crate) chips: Vec<Chip>,
     pub(crate) partial: Option<Choice>,
+    /// Which events cannot be read, in words.
+    pub(crate) unreadable: Option<String>,
+    pub(crate) chart: Option<Chart>,
     pub(crate) download: Option<Download>,
     pub(crate) summary: Summary,
     pub(crate) zone_label: String,

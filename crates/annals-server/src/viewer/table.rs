@@ -1,14 +1,16 @@
 //! The page of the table, filled with what was found.
 
 use annals_event::{Query, QueryError, Row};
-use annals_store::{Count, ListOrder, ListQuery};
+use annals_store::{Count, ListOrder, ListQuery, Unreadable};
 
 use super::address::{Address, SIZES};
+use super::chart::{Counted, chart};
 use super::filters::{self, Filters};
 use super::pages::{
     Choice, Download, Drawer, EventView, LogPage, Nothing, Pager, Summary, Trouble,
 };
 use super::row::{Scene, grouped};
+use super::seen::Seen;
 use super::visible::{short, visible};
 use super::{shared_link, shell};
 use crate::app::App;
@@ -20,8 +22,12 @@ pub(crate) struct Asked {
     pub(crate) as_of: u64,
     pub(crate) count: Count,
     pub(crate) partial: Option<u64>,
+    pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) newer: bool,
     pub(crate) older: bool,
+    /// For the chart above the table, if it could be counted.
+    pub(crate) counted: Option<Counted>,
+    pub(crate) seen: Seen,
 }
 
 /// Everything that a page is made from.
@@ -53,6 +59,7 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
         address,
         catalogue: scene.catalogue,
         own: own_actions(app),
+        seen: &asked.seen,
     };
     let rows: Vec<_> = asked.rows.iter().map(|row| scene.row(row)).collect();
     let words = filters.in_words();
@@ -115,6 +122,8 @@ pub(crate) fn fill(app: &App, guest: &Guest, visitor: &Visitor, f: Filling<'_>) 
             href: Address { before: Some(reached), after: None, skipped: fixed.skipped + rows.len() as u64, ..fixed.clone() }.href(),
             current: false,
         }),
+        unreadable: unreadable(&asked.unreadable),
+        chart: asked.counted.as_ref().and_then(|counted| chart(counted, scene.query, address, scene.zone)),
         download: (visitor.may_download() && asked.as_of > 0).then(|| download(fixed, &count, &what, asked.as_of)),
         summary: Summary {
             count_unit: if asked.count == Count::Exact(1) { "event" } else { "events" },
@@ -180,6 +189,29 @@ fn download(fixed: &Address, count: &str, what: &str, as_of: u64) -> Download {
             grouped(as_of)
         ),
     }
+}
+
+/// Which events cannot be read, in words; none if all can.
+fn unreadable(unreadable: &[Unreadable]) -> Option<String> {
+    const NAMED: usize = 3;
+    let named = unreadable.iter().take(NAMED).map(|part| {
+        let (first, last) = (part.positions.start, part.positions.end.saturating_sub(1));
+        match first == last {
+            true => grouped(first),
+            false => format!("{} to {}", grouped(first), grouped(last)),
+        }
+    });
+    let named: Vec<String> = named.collect();
+    let more = match unreadable.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more stretches"),
+    };
+    (!named.is_empty()).then(|| {
+        format!(
+            "What holds the events at the positions {}{more} is damaged. All others are searched and shown. Whoever operates this log has been told, and can restore them from a backup.",
+            named.join(", ")
+        )
+    })
 }
 
 fn nothing(filters: &Filters<'_>, size: u64, words: &str, visitor: &Visitor) -> Nothing {

@@ -17,6 +17,7 @@ mod large_bodies;
 mod operating;
 mod recorded;
 mod routes;
+mod viewer_chart;
 mod viewer_download;
 mod viewer_log;
 mod viewer_portal;

@@ -1,4 +1,4 @@
-//! What Annals records, and how: events, their catalogue, the entry that a log hashes, the search language and the CSV row.
+//! What Annals records, and how: events, their catalogue, the entry that a log hashes, the search language and the table that files hold.
 //!
 //! This crate is pure. It knows no storage, no HTTP, no clock and no tree: whoever needs the time or fresh randomness passes it in.
 //!
@@ -22,12 +22,13 @@ mod row;
 mod schema;
 mod sentence;
 mod steps;
+mod table;
 mod time;
 
 pub use catalogue::{
     Catalogue, CatalogueEntry, Category, Change, Member, MemberKind, Outcome, Scope,
 };
-pub use csv::{CSV_HEADER, WorkspaceLabel, csv_unguarded, write_csv_header, write_csv_row};
+pub use csv::{csv_unguarded, write_csv_header, write_csv_row};
 pub use entry::{
     Commitment, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
     commitment, entry_leaves, entry_line, event_salt, event_salts, section_commitments,
@@ -51,4 +52,5 @@ pub use schema::{
     ActionSchema, SCHEMA_METADATA_KEY_CHARS, SCHEMA_METADATA_KEYS, SCHEMA_METADATA_TEXT_CHARS,
 };
 pub use steps::{Step, Steps};
+pub use table::{Cells, ColumnKind, TABLE, TableColumn, WorkspaceLabel, fill_cells};
 pub use time::{Timestamp, TimestampError};

@@ -531,8 +531,8 @@ async fn a_workspace_that_is_not_entitled_sees_what_it_would_get() {
         .open(&link_of(&page, "Download an example CSV"))
         .await
         .is(200);
-    let header = annals_event::CSV_HEADER
-        .map(|name| format!("\"{name}\""))
+    let header = annals_event::TABLE
+        .map(|column| format!("\"{}\"", column.name))
         .join(",");
     assert_eq!(example.text().lines().next(), Some(header.as_str()));
     let text = example.text();
@@ -549,7 +549,7 @@ async fn a_workspace_that_is_not_entitled_sees_what_it_would_get() {
         .filter(|action| action != "workspace.deleted")
         .collect();
     assert_eq!(kinds, possible);
-    for file in ["csv", "ndjson", "proof"] {
+    for file in ["csv", "ndjson", "parquet", "proof"] {
         let refused = browser
             .get(&format!("{LOG}/download.{file}"))
             .await
@@ -595,7 +595,7 @@ async fn a_viewer_sees_no_button_that_it_may_not_press() {
         assert!(!page.contains("/download."), "{page}");
         assert!(page.contains("Ann Ek"));
     }
-    for file in ["csv", "ndjson", "proof"] {
+    for file in ["csv", "ndjson", "parquet", "proof"] {
         let refused = browser
             .get(&format!("{LOG}/download.{file}"))
             .await

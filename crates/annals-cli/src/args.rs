@@ -92,7 +92,7 @@ pub(crate) enum Command {
     Key(Key),
     /// Search the log of a workspace
     Query(Query),
-    /// Save the log of a workspace as CSV, NDJSON or proof file
+    /// Save the log of a workspace as CSV, NDJSON, Parquet or proof file
     Export(Export),
     /// Record events from files: NDJSON, AWS CloudTrail
     Import(Import),
@@ -353,6 +353,8 @@ pub(crate) enum Format {
     Csv,
     /// One event per line; `annals import` takes it back
     Ndjson,
+    /// The table with types, for DuckDB, pandas, Spark and the like
+    Parquet,
     /// Entries with everything to verify them offline
     Proof,
 }
@@ -362,6 +364,7 @@ impl Format {
         match self {
             Format::Csv => "csv",
             Format::Ndjson => "ndjson",
+            Format::Parquet => "parquet",
             Format::Proof => "proof",
         }
     }
@@ -387,7 +390,7 @@ impl Compress {
     }
 }
 
-/// Save the log of a workspace as CSV, NDJSON or proof file.
+/// Save the log of a workspace as CSV, NDJSON, Parquet or proof file.
 ///
 /// The file appears under its name when it is complete; an export that is cut short leaves none.
 #[derive(Group)]
@@ -395,6 +398,7 @@ impl Compress {
 Examples:
   annals export -w acme --format csv --output acme.csv
   annals export -w acme --format ndjson --output acme.ndjson.zst
+  annals export -w acme --format parquet --output acme.parquet --query 'time:2026-11'
   annals export -w acme --format ndjson --output - --query 'outcome:failure' | wc -l
   annals export -w acme --format proof --from-position 0 --to-position 500 --output acme.proof
   annals verify acme.proof")]
@@ -422,7 +426,7 @@ pub(crate) struct Export {
     /// Begin a CSV file with a byte order mark, which Excel wants
     #[arg(long)]
     pub(crate) bom: bool,
-    /// Pack the file (not proof files) [default: what the name of the file ends with, .gz or .zst]
+    /// Pack the file (CSV and NDJSON) [default: what the name of the file ends with, .gz or .zst]
     #[arg(long, value_enum)]
     pub(crate) compress: Option<Compress>,
 }

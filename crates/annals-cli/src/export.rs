@@ -1,7 +1,7 @@
 //! `annals export`: the log as a file. The file appears under its name when it is complete.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,10 +17,16 @@ use crate::progress::{Progress, bytes};
 /// Saves the file.
 pub(crate) fn run(args: &Export, place: &Place, output: &Output) -> Result<ExitCode> {
     let path = path(args)?;
+    let to_stdout = args.output.as_os_str() == "-";
+    if to_stdout && is_binary(args) && io::stdout().is_terminal() {
+        bail!(
+            "this file is not text, and would not be readable on a terminal; name a file with --output, or write to a pipe"
+        );
+    }
     let client = place.client()?;
     let (length, mut reader) = client.download(&path)?;
     let mut progress = Progress::new("Saved", length);
-    if args.output.as_os_str() == "-" {
+    if to_stdout {
         copy(&mut reader, &mut io::stdout().lock(), &mut progress)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -76,11 +82,16 @@ fn path(args: &Export) -> Result<String> {
             "--from-position and --to-position are for proof files; use --query 'position:100..200'"
         );
     }
+    if args.format == Format::Parquet && compress(args) != Compress::None {
+        bail!(
+            "a Parquet file is packed in itself: leave out --compress, and call the file .parquet"
+        );
+    }
     let query = crate::query::selected(args.query.as_deref(), &args.selection)?;
     // The table of the page is newest first; what is imported is recorded in the order of its lines.
     let order = args.order.unwrap_or(match args.format {
         Format::Ndjson => Order::Asc,
-        Format::Csv | Format::Proof => Order::Desc,
+        Format::Csv | Format::Parquet | Format::Proof => Order::Desc,
     });
     Ok(with_query(
         &format!("/audit_logs/events.{}", args.format.as_str()),
@@ -98,6 +109,10 @@ fn path(args: &Export) -> Result<String> {
             ),
         ],
     ))
+}
+
+fn is_binary(args: &Export) -> bool {
+    args.format == Format::Parquet || compress(args) != Compress::None
 }
 
 /// What was asked for, else what the name promises.

@@ -5,6 +5,7 @@
 //! ever cut short silently: an error aborts the body, which every HTTP client reports.
 
 mod compress;
+mod selection;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,162 +13,29 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use annals_event::{Filter, Row, WorkspaceLabel, export_line, write_csv_header, write_csv_row};
-use annals_store::{Log, Order, Organization, StoreError};
+use annals_store::StoreError;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
-use axum::response::{IntoResponse, Response};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::error::ApiError;
 use crate::places::Place;
 
 pub(crate) use compress::Compress;
+pub(crate) use selection::{Format, Selection};
 
 /// Bytes of one piece.
 const PIECE: usize = 64 * 1024;
 /// Pieces between the reading and the sending.
 const PIECES: usize = 4;
 
+/// What a file is written to.
+pub(crate) type Out<'a> = dyn Write + Send + 'a;
+
 /// The size of the log that a file was made from.
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("annals-as-of");
-
-/// Which rows of a log, in which order.
-#[derive(Clone)]
-pub(crate) struct Selection {
-    /// The log.
-    pub(crate) log: Log,
-    /// The workspace, for the rows.
-    pub(crate) workspace: WorkspaceLabel,
-    /// Which of its rows.
-    pub(crate) filter: Filter,
-    /// Positions below this one.
-    pub(crate) as_of: u64,
-    /// In which order.
-    pub(crate) order: Order,
-}
-
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// The table of 31 columns.
-    Csv {
-        /// Whether cells that a spreadsheet would run as a formula are disarmed.
-        guard: bool,
-        /// Whether the file starts with a byte order mark, which Excel wants.
-        mark: bool,
-    },
-    /// A line for each event, which imports again.
-    Ndjson,
-}
-
-impl Format {
-    /// The word for records and file names.
-    pub(crate) fn extension(self) -> &'static str {
-        match self {
-            Self::Csv { .. } => "csv",
-            Self::Ndjson => "ndjson",
-        }
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Csv { .. } => "text/csv; charset=utf-8; header=present",
-            Self::Ndjson => "application/x-ndjson",
-        }
-    }
-}
-
-impl Selection {
-    /// All rows of a workspace that match, as its log is now or was at `as_of`.
-    pub(crate) fn new(
-        organization: &Organization,
-        log: Log,
-        filter: Filter,
-        as_of: Option<u64>,
-        order: Order,
-    ) -> Self {
-        let size = log.size();
-        Self {
-            workspace: WorkspaceLabel {
-                id: organization.id.clone(),
-                name: organization.name.clone(),
-            },
-            filter,
-            as_of: as_of.map_or(size, |as_of| as_of.min(size)),
-            order,
-            log,
-        }
-    }
-
-    /// Writes the whole file.
-    pub(crate) fn write(
-        &self,
-        app: &App,
-        format: Format,
-        out: &mut dyn Write,
-    ) -> Result<(), StoreError> {
-        let mut piece = Vec::with_capacity(8 * 1024);
-        if let Format::Csv { mark, .. } = format {
-            piece.extend_from_slice(if mark { "\u{feff}".as_bytes() } else { b"" });
-            write_csv_header(&mut piece);
-        }
-        let positions = self.filter.positions();
-        let range = positions.start..positions.end.min(self.as_of);
-        // Skips what the times of the filter rule out, as a search does, without reading it.
-        let rows = self
-            .log
-            .scan_matching(self.filter.clone(), range, self.order);
-        for row in rows {
-            self.write_row(app, format, &row?, &mut piece);
-            app.metrics.rows.fetch_add(1, Relaxed);
-            if piece.len() >= 4096 {
-                out.write_all(&piece).map_err(StoreError::Output)?;
-                piece.clear();
-            }
-        }
-        out.write_all(&piece).map_err(StoreError::Output)
-    }
-
-    fn write_row(&self, app: &App, format: Format, row: &Row, out: &mut Vec<u8>) {
-        match format {
-            Format::Csv { guard, .. } => {
-                write_csv_row(out, row, &self.workspace, app.catalogue(), guard)
-            }
-            Format::Ndjson => {
-                out.extend_from_slice(export_line(&self.workspace.id, row).as_bytes());
-                out.push(b'\n');
-            }
-        }
-    }
-
-    /// Answers with the file, packed or not.
-    pub(crate) fn respond(
-        self,
-        app: &App,
-        format: Format,
-        compress: Compress,
-    ) -> Result<Response, ApiError> {
-        let place = app.downloads.take(&self.log)?;
-        let headers = headers(
-            &self.workspace.id,
-            &format!("{}{}", format.extension(), compress.suffix()),
-            compress
-                .content_type()
-                .unwrap_or_else(|| format.content_type()),
-            app,
-            self.as_of,
-        );
-        let (app2, as_written) = (app.clone(), self);
-        let body = body(app, place, move |out| {
-            compress.write(out, |out| as_written.write(&app2, format, out))
-        });
-        Ok((headers, body).into_response())
-    }
-}
 
 /// The headers of a file.
 pub(crate) fn headers(
@@ -202,7 +70,7 @@ pub(crate) fn headers(
 pub(crate) fn body(
     app: &App,
     place: Place,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), StoreError> + Send + 'static,
+    write: impl FnOnce(&mut Out<'_>) -> Result<(), StoreError> + Send + 'static,
 ) -> Body {
     let (pieces, mut sent) = mpsc::channel::<Bytes>(PIECES);
     let (app, stalled) = (app.clone(), app.config.limits.stalled_download());
@@ -222,7 +90,7 @@ pub(crate) fn body(
         match write(&mut out).and_then(|()| out.flush().map_err(StoreError::Output)) {
             Ok(()) => completed.store(true, SeqCst),
             // The reader is gone, or might as well be.
-            Err(StoreError::Output(_)) => {}
+            Err(StoreError::Output(error)) if is_of_the_reader(&error) => {}
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -244,6 +112,14 @@ pub(crate) fn body(
             }
         })
     }))
+}
+
+/// Whether the output failed because of who takes it, as [`Pieces`] tells it, and not because something could not be written.
+fn is_of_the_reader(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::TimedOut
+    )
 }
 
 /// Collects what is written and sends it piece by piece.

@@ -26,6 +26,7 @@ mod router;
 mod serve;
 mod server;
 mod viewer;
+mod wanted;
 
 pub use config::{
     Config, ConfigError, EntitlementSetting, KeyLimit, Limits, Network, Operator,

@@ -44,7 +44,7 @@ pub(crate) use address::encode;
 use pages::{Me, Shell};
 
 /// The routes of the pages, their files and the portal: method, path and handler.
-fn table() -> [(&'static str, &'static str, MethodRouter<App>); 13] {
+fn table() -> [(&'static str, &'static str, MethodRouter<App>); 14] {
     [
         ("GET", "/", get(start)),
         ("GET", "/assets/{name}", get(assets::serve)),
@@ -71,6 +71,11 @@ fn table() -> [(&'static str, &'static str, MethodRouter<App>); 13] {
             "GET",
             "/w/{organization}/audit-logs/download.ndjson",
             get(download::ndjson),
+        ),
+        (
+            "GET",
+            "/w/{organization}/audit-logs/download.parquet",
+            get(download::parquet),
         ),
         (
             "GET",

@@ -1,6 +1,7 @@
 //! Events in, events out: import, query, export, verify, and import again.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -192,6 +193,42 @@ fn packed_files_go_out_and_come_back_in() {
         "proof",
     ];
     one.run(&asked).ends(2);
+}
+
+#[test]
+fn a_parquet_file_is_saved_and_never_shown_on_a_terminal() {
+    let one = Serving::new();
+    let text: String = (0..700).map(|n| line("acme", n) + "\n").collect();
+    import(&one, "old.ndjson", &text, &[]).ends(0);
+    let file = one.folder.path().join("acme.parquet");
+    let name = file.to_str().unwrap();
+    let export = ["export", "-w", "acme", "--format", "parquet", "-o"];
+    let saved = one
+        .run(&[&export[..], &[name, "--json"]].concat())
+        .ends(0)
+        .json();
+    let bytes = fs::read(&file).unwrap();
+    assert_eq!(saved["bytes"], json!(bytes.len()));
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    for packed in [&["a.parquet", "--compress", "zstd"][..], &["a.parquet.gz"]] {
+        let said = one.run(&[&export[..], packed].concat()).ends(2).err;
+        assert!(said.contains("packed in itself"), "{said}");
+    }
+    // `script` runs a command on a terminal.
+    for more in ["--format parquet", "--format csv --compress gzip"] {
+        let asked = format!(
+            "{} export -w acme -o - {more}",
+            env!("CARGO_BIN_EXE_annals")
+        );
+        let shown = Command::new("script")
+            .args(["--quiet", "--return", "--command", &asked, "/dev/null"])
+            .env("ANNALS_DATA", one.data())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(shown.stdout).unwrap();
+        assert_eq!(shown.status.code(), Some(2), "{said}");
+        assert!(said.contains("not be readable on a terminal"), "{said}");
+    }
 }
 
 #[test]

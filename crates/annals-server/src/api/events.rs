@@ -1,6 +1,6 @@
 //! Events: record one, record many, find them, prove them.
 
-use annals_event::{Drafts, Filter, Query, When};
+use annals_event::{Drafts, Query, When};
 use annals_store::{Append, Item};
 use axum::Json;
 use axum::body::Body;
@@ -20,6 +20,7 @@ use crate::body::{self, Bounds, Content};
 use crate::error::{ApiError, ErrorBody};
 use crate::ingest;
 use crate::params::Params;
+use crate::wanted::Wanted;
 
 pub(crate) mod batch;
 pub(crate) mod count;
@@ -190,15 +191,15 @@ fn id_conflict() -> ApiError {
 }
 
 /// Reads the parameters `q`, `tz`, `from` and `to`, which every way to find events takes.
-pub(crate) fn query(params: &mut Params, app: &App) -> Result<Filter, ApiError> {
-    query_in_zone(params, app).map(|(filter, _)| filter)
+pub(crate) fn query(params: &mut Params, app: &App) -> Result<Wanted, ApiError> {
+    query_in_zone(params, app).map(|(wanted, _)| wanted)
 }
 
 /// As [`query`], and the zone that was named.
 pub(crate) fn query_in_zone(
     params: &mut Params,
     app: &App,
-) -> Result<(Filter, TimeZone), ApiError> {
+) -> Result<(Wanted, TimeZone), ApiError> {
     let zone = match params.text("tz") {
         None => TimeZone::UTC,
         Some(name) => TimeZone::get(&name).unwrap_or_else(|_| {
@@ -210,14 +211,14 @@ pub(crate) fn query_in_zone(
             TimeZone::UTC
         }),
     };
-    let text = params.text("q").unwrap_or_default();
-    let filter = Query::parse(&text)?.resolve(&When {
+    let query = Query::parse(&params.text("q").unwrap_or_default())?;
+    let when = When {
         now: app.now(),
         zone: zone.clone(),
-    })?;
+    };
     let (from, to) = (params.time("from"), params.time("to"));
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         params.fault("to", "out_of_range", "must not lie before from");
     }
-    Ok((filter.with_window(from, to), zone))
+    Ok((Wanted::new(&query, &when, (from, to))?, zone))
 }

@@ -63,7 +63,7 @@ async fn tail(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     let organization_id = params.required("organization_id");
-    let filter = query(&mut params, &app)?;
+    let filter = query(&mut params, &app)?.filter;
     let after = params.integer("after", 0..=u64::MAX);
     params.finish_strictly()?;
     let (_, log) = caller.reading_log(&organization_id).await?;

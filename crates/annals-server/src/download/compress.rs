@@ -3,10 +3,13 @@
 //! The file itself is packed, so that it is saved packed and imports again as it is. `Content-Encoding` would be undone by the
 //! receiver, and a range would then count bytes that nobody has.
 
-use std::cell::Cell;
 use std::io::{self, Write};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use annals_store::StoreError;
+
+use super::Out;
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,20 +51,20 @@ impl Compress {
     /// Lets `write` write through this to `out`. The end of a packed file is written only after all of it.
     pub(crate) fn write(
         self,
-        out: &mut dyn Write,
-        write: impl FnOnce(&mut dyn Write) -> Result<(), StoreError>,
+        out: &mut Out<'_>,
+        write: impl FnOnce(&mut Out<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         match self {
             Self::No => write(out),
             Self::Gzip => {
-                let is_broken = Cell::new(false);
+                let is_broken = AtomicBool::new(false);
                 let out = Unbroken {
                     out,
                     is_broken: &is_broken,
                 };
                 // The level that is not slower than the rows are made.
                 let mut packed = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
-                write(&mut packed).inspect_err(|_| is_broken.set(true))?;
+                write(&mut packed).inspect_err(|_| is_broken.store(true, Relaxed))?;
                 packed.finish().map(drop).map_err(StoreError::Output)
             }
             Self::Zstd => {
@@ -77,13 +80,13 @@ impl Compress {
 /// Takes nothing more once it is broken: the encoder writes the end of a file when it is dropped, and a part must not
 /// look whole.
 struct Unbroken<'a> {
-    out: &'a mut dyn Write,
-    is_broken: &'a Cell<bool>,
+    out: &'a mut Out<'a>,
+    is_broken: &'a AtomicBool,
 }
 
 impl Write for Unbroken<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.is_broken.get() {
+        if self.is_broken.load(Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.out.write(data)

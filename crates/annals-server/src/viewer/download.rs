@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::audit;
 use crate::download::{self, Compress, Format, Selection};
 use crate::portal::{self, Guest, Visitor};
+use crate::wanted::Wanted;
 
 /// `download.csv`
 pub(crate) async fn csv(
@@ -47,6 +48,19 @@ pub(crate) async fn ndjson(
 ) -> Response {
     let pairs = pairs(query.as_deref());
     rows(&app, &guest, &organization, &pairs, Format::Ndjson)
+        .await
+        .unwrap_or_else(Stop::into_response)
+}
+
+/// `download.parquet`
+pub(crate) async fn parquet(
+    State(app): State<App>,
+    guest: Guest,
+    Path(organization): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let pairs = pairs(query.as_deref());
+    rows(&app, &guest, &organization, &pairs, Format::Parquet)
         .await
         .unwrap_or_else(Stop::into_response)
 }
@@ -114,21 +128,12 @@ async fn rows(
         now: app.now(),
         zone: zone.tz(),
     };
-    let filter = query.resolve(&when).map_err(|error| fail(error.into()))?;
-    let selection = Selection::new(
-        &visitor.organization,
-        visitor.log.clone(),
-        filter,
-        address.as_of,
-        Order::Desc,
-    );
-    // The file is as of the size before.
-    let asked = (!query.is_empty()).then(|| ("query", query.to_string()));
-    let act = visitor.act(guest);
-    audit::exported(app, &act, &visitor.log, format.extension(), asked)
+    let wanted = Wanted::new(&query, &when, (None, None)).map_err(|error| fail(error.into()))?;
+    let (organization, log) = (&visitor.organization, visitor.log.clone());
+    Selection::new(organization, log, wanted, address.as_of, Order::Desc)
+        .hand_out(app, &visitor.act(guest), format, Compress::No)
         .await
-        .map_err(&fail)?;
-    selection.respond(app, format, Compress::No).map_err(&fail)
+        .map_err(&fail)
 }
 
 async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response, Stop> {

@@ -202,6 +202,7 @@ pub(crate) struct Download {
     pub(crate) csv: String,
     pub(crate) excel: String,
     pub(crate) ndjson: String,
+    pub(crate) parquet: String,
     pub(crate) proof: String,
     pub(crate) proof_says: String,
 }

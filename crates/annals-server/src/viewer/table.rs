@@ -183,6 +183,7 @@ fn download(fixed: &Address, count: &str, what: &str, as_of: u64) -> Download {
         excel: format!("{csv}{sign}excel=1"),
         csv,
         ndjson: fixed.below("/download.ndjson"),
+        parquet: fixed.below("/download.parquet"),
         proof: format!("{}/download.proof?as_of={as_of}", fixed.root()),
         proof_says: format!(
             "All {} events of the log, whatever the filters: only a whole range can be proven complete. Check it with annals verify.",

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{ACME, Answer, ROOT, TestServer, event, request};
+use crate::harness::{ACME, Answer, ROOT, TestServer, event, request, texts};
 
 async fn filled(count: usize) -> TestServer {
     filled_with(annals_server::Config::default(), count).await
@@ -89,6 +89,84 @@ async fn a_csv_file_has_every_row_and_is_recorded() {
         &json!({ "format": "csv", "query": "action:issue.deleted" })
     );
     assert_eq!(metadata[1], &json!({ "format": "csv" }));
+}
+
+#[tokio::test]
+async fn a_parquet_file_has_the_rows_of_the_csv_file_and_says_what_it_is_of() {
+    let server = filled(1_500).await;
+    let asked = "organization_id=org_acme&q=action:issue.deleted%20time:-7d&from=2026-11-01T00:00:00Z&tz=Europe/Berlin&order=asc&as_of=1500";
+    let file = server
+        .get(&format!("/audit_logs/events.parquet?{asked}"), ROOT)
+        .await
+        .is(200);
+    assert_eq!(
+        file.header("content-type"),
+        "application/vnd.apache.parquet"
+    );
+    assert_eq!(
+        file.header("content-disposition"),
+        "attachment; filename=\"audit-log-org_acme-2026-11-22.parquet\""
+    );
+    assert_eq!(file.header("annals-as-of"), "1500");
+    let csv = server
+        .get(&format!("/audit_logs/events.csv?{asked}&escape=none"), ROOT)
+        .await
+        .is(200);
+    let mut csv = csv::Reader::from_reader(&csv.body[..]);
+    let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 750);
+    for (n, column) in annals_event::TABLE.iter().enumerate() {
+        if column.kind == annals_event::ColumnKind::Text {
+            let cells: Vec<&str> = rows.iter().map(|row| &row[n]).collect();
+            assert_eq!(texts(file.body.clone(), column.name), cells);
+        }
+    }
+
+    let reader = parquet::file::reader::SerializedFileReader::new(file.body).unwrap();
+    let metadata = parquet::file::reader::FileReader::metadata(&reader).file_metadata();
+    let about = |key: &str| {
+        let pairs = metadata.key_value_metadata().unwrap();
+        let pair = pairs.iter().find(|pair| pair.key == key).unwrap();
+        pair.value.clone().unwrap()
+    };
+    // What was relative is written out, so that it still tells which rows these are.
+    let query = "action:issue.deleted time:>=2026-11-15T12:00:00.000000Z time:>=2026-11-01T00:00:00.000000Z";
+    assert_eq!(about("annals.query"), query);
+    assert_eq!(about("annals.time_zone"), "Europe/Berlin");
+    assert_eq!(about("annals.organization_id"), ACME);
+    assert_eq!(about("annals.origin"), server.store.origin());
+    assert_eq!(about("annals.as_of"), "1500");
+    let path = "/audit_logs/events?organization_id=org_acme&q=action:audit_log.exported&order=asc";
+    let recorded = server.get(path, ROOT).await.is(200).json();
+    assert_eq!(
+        recorded["data"][0]["event"]["metadata"],
+        json!({ "format": "parquet", "query": query })
+    );
+    // The query that is told finds the same rows.
+    let again = format!(
+        "/audit_logs/events.parquet?organization_id=org_acme&as_of=1500&tz=Europe/Berlin&q={}",
+        query
+            .replace(' ', "%20")
+            .replace('>', "%3E")
+            .replace('=', "%3D")
+    );
+    let again = server.get(&again, ROOT).await.is(200);
+    assert_eq!(texts(again.body, "id").len(), 750);
+
+    // Nobody is there: a file without rows. It is packed in itself, and takes no words that are for CSV.
+    let path = "/audit_logs/events.parquet?organization_id=org_acme";
+    let none = server.get(&format!("{path}&q=actor:nobody"), ROOT).await;
+    assert!(texts(none.is(200).body, "id").is_empty());
+    for (parameter, value) in [("compress", "gzip"), ("escape", "none"), ("bom", "1")] {
+        let answer = server
+            .get(&format!("{path}&{parameter}={value}"), ROOT)
+            .await;
+        assert_eq!(answer.is(422).json()["errors"][0]["field"], parameter);
+    }
+    server
+        .get(&format!("{path}&q=acter:ann"), ROOT)
+        .await
+        .is(400);
 }
 
 #[tokio::test]
@@ -418,7 +496,13 @@ async fn a_part_never_passes_for_the_whole() {
     };
     // One that nobody reads takes the workspace's only place, not the other's.
     let stalled = open().await;
-    assert_eq!(server.get(path, ROOT).await.status.as_u16(), 503);
+    let size = server.store.log(ACME).unwrap().size();
+    for format in ["csv", "ndjson", "parquet", "proof"] {
+        let path = path.replace("ndjson", format);
+        assert_eq!(server.get(&path, ROOT).await.status.as_u16(), 503);
+    }
+    // Nobody got a file, so that there is nothing to record.
+    assert_eq!(server.store.log(ACME).unwrap().size(), size);
     server
         .get(&path.replace("org_acme", "org_b"), ROOT)
         .await
@@ -436,4 +520,34 @@ async fn a_part_never_passes_for_the_whole() {
     // One that is read has every line.
     let whole = open().await.into_body().collect().await.unwrap().to_bytes();
     assert!(whole.iter().filter(|b| **b == b'\n').count() >= 3_000);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_to_its_end_gives_no_file() {
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+    let server = filled(3_000).await;
+    let store = server.store.clone();
+    tokio::task::spawn_blocking(move || store.seal().unwrap())
+        .await
+        .unwrap();
+    // The largest segment is damaged while the server runs.
+    let folder = server._dir.path().join("segments");
+    let files = std::fs::read_dir(&folder).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let file = files
+        .filter(|file| file.extension().is_some_and(|kind| kind == "parquet"))
+        .max_by_key(|file| file.metadata().unwrap().len())
+        .unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let half = bytes.len() / 2;
+    bytes[8..half].fill(0x55);
+    std::fs::write(&file, bytes).unwrap();
+    for format in ["csv", "ndjson", "parquet"] {
+        let path = format!("/audit_logs/events.{format}?organization_id=org_acme");
+        let request = request(Method::GET, &path, ROOT, Body::empty());
+        let answer = server.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        assert!(answer.into_body().collect().await.is_err(), "{format}");
+    }
 }

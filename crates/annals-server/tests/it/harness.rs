@@ -221,3 +221,23 @@ pub(crate) fn event(action: &str) -> Value {
 pub(crate) fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
+
+/// The texts in a column of a Parquet file, from top to bottom; what is absent is empty.
+pub(crate) fn texts(file: Bytes, column: &str) -> Vec<String> {
+    use parquet::file::reader::FileReader as _;
+    use parquet::record::Field;
+    let reader = parquet::file::reader::SerializedFileReader::new(file).unwrap();
+    let text = |row: parquet::record::Row| {
+        let (_, field) = row
+            .get_column_iter()
+            .find(|(name, _)| *name == column)
+            .unwrap();
+        match field {
+            Field::Str(text) => text.clone(),
+            Field::Null => String::new(),
+            other => panic!("no text: {other:?}"),
+        }
+    };
+    let rows = reader.get_row_iter(None).unwrap();
+    rows.map(|row| text(row.unwrap())).collect()
+}

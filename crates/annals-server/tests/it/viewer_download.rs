@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, ids, link_of};
-use crate::harness::{ACME, ROOT, TestServer, event};
+use crate::harness::{ACME, ROOT, TestServer, event, texts};
 
 const LOG: &str = "/w/org_acme/audit-logs";
 
@@ -64,9 +64,10 @@ async fn the_file_holds_the_rows_of_the_screen() {
         "?q=outcome:failure",
     ] {
         let page = browser.log(query).await;
-        let (csv, ndjson) = (
+        let (csv, ndjson, parquet) = (
             link_of(&page, "> Download CSV"),
             link_of(&page, "NDJSON<small>"),
+            link_of(&page, "Parquet<small>"),
         );
         // What comes in between the page and the file is in neither.
         record(&server, 200..203).await;
@@ -97,6 +98,8 @@ async fn the_file_holds_the_rows_of_the_screen() {
             })
             .collect();
         assert_eq!(line_ids, shown, "{query}");
+        let table = browser.open(&parquet).await.is(200);
+        assert_eq!(texts(table.body, "id"), shown, "{query}");
     }
 }
 
@@ -193,7 +196,7 @@ async fn another_site_cannot_start_a_download() {
     let server = TestServer::start().await;
     record(&server, 0..3).await;
     let browser = Browser::signed_in(&server, "auditor").await;
-    for file in ["csv", "ndjson", "proof"] {
+    for file in ["csv", "ndjson", "parquet", "proof"] {
         let path = format!("{LOG}/download.{file}");
         browser
             .send(Method::GET, &path, &[("sec-fetch-site", "cross-site")], "")
@@ -214,7 +217,7 @@ async fn another_site_cannot_start_a_download() {
             .as_array()
             .unwrap()
             .len(),
-        3
+        4
     );
 }
 

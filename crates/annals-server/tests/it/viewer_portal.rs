@@ -190,6 +190,7 @@ async fn what_a_session_does_not_hold_is_as_if_it_did_not_exist() {
         "/event/evt_1",
         "/download.csv",
         "/download.ndjson",
+        "/download.parquet",
         "/download.proof",
         "/filter",
         "/example.csv",

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::find::{MatchCount, Matching, UnreadablePart};
-use super::query_in_zone;
+use super::{query, query_in_zone};
 use crate::app::App;
 use crate::auth::Reader;
 use crate::error::{ApiError, ErrorBody};
@@ -166,11 +166,11 @@ pub(crate) async fn histogram(
     mut params: Params,
 ) -> Result<Json<EventHistogram>, ApiError> {
     let organization_id = params.required("organization_id");
-    let (filter, zone) = query_in_zone(&mut params, &app)?;
+    let (wanted, zone) = query_in_zone(&mut params, &app)?;
     let words = [("day", Step::Day), ("hour", Step::Hour)];
     let step = params.word("step", &words).unwrap_or(Step::Day);
     let tally = Tally {
-        filter,
+        filter: wanted.filter,
         as_of: params.integer("as_of", 0..=u64::MAX),
         steps: Some(Steps::new(step, zone.clone())),
         deadline: Some(app.search_deadline()),
@@ -234,11 +234,11 @@ pub(crate) async fn facets(
     mut params: Params,
 ) -> Result<Json<EventFacets>, ApiError> {
     let organization_id = params.required("organization_id");
-    let (filter, _) = query_in_zone(&mut params, &app)?;
+    let wanted = query(&mut params, &app)?;
     let facets = fields(&mut params);
     let top = params.integer("top", 1..=TOP_MAX).unwrap_or(TOP);
     let tally = Tally {
-        filter,
+        filter: wanted.filter,
         as_of: params.integer("as_of", 0..=u64::MAX),
         facets,
         top: usize::try_from(top).unwrap_or(usize::MAX),

@@ -168,7 +168,7 @@ pub(crate) async fn search(
     mut params: Params,
 ) -> Result<Response, ApiError> {
     let organization_id = params.required("organization_id");
-    let filter = query(&mut params, &app)?;
+    let filter = query(&mut params, &app)?.filter;
     let limit = params.integer("limit", 1..=LIMIT_MAX).unwrap_or(LIMIT);
     let search = Search {
         filter,

@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use super::{filter, find, unknown};
 use crate::app::App;
 use crate::audit::{self, Act};
-use crate::download::{self, Format, Selection};
+use crate::download::{self, Format, Out, Selection};
 use crate::error::{ApiError, ErrorBody};
 use crate::params::{Id, Params};
 
@@ -70,7 +70,7 @@ pub(super) async fn download(
     let selection = Selection::new(
         &organization,
         log.clone(),
-        filter,
+        filter.into(),
         Some(export.as_of),
         Order::Desc,
     );
@@ -178,7 +178,7 @@ impl Write for Length {
 /// Leaves out the first bytes.
 struct Skip<'a> {
     left: u64,
-    out: &'a mut dyn Write,
+    out: &'a mut Out<'a>,
 }
 
 impl Write for Skip<'_> {

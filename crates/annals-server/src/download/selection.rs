@@ -1,0 +1,204 @@
+//! Which rows a file holds, and how they are written.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+
+use annals_event::{Row, WorkspaceLabel, export_line, write_csv_header, write_csv_row};
+use annals_parquet::{About, TableWriter, WriteError};
+use annals_store::{Log, Order, Organization, StoreError};
+use axum::response::{IntoResponse, Response};
+
+use super::{Compress, Out, body, headers};
+use crate::app::App;
+use crate::audit::{self, Act};
+use crate::error::ApiError;
+use crate::wanted::Wanted;
+
+/// Bytes of lines that are written at once.
+const LINES: usize = 4096;
+
+/// Which rows of a log, in which order.
+#[derive(Clone)]
+pub(crate) struct Selection {
+    /// The log.
+    pub(crate) log: Log,
+    /// The workspace, for the rows.
+    pub(crate) workspace: WorkspaceLabel,
+    /// Which of its rows.
+    pub(crate) wanted: Wanted,
+    /// Positions below this one.
+    pub(crate) as_of: u64,
+    /// In which order.
+    pub(crate) order: Order,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// The table of 31 columns.
+    Csv {
+        /// Whether cells that a spreadsheet would run as a formula are disarmed.
+        guard: bool,
+        /// Whether the file starts with a byte order mark, which Excel wants.
+        mark: bool,
+    },
+    /// A line for each event, which imports again.
+    Ndjson,
+    /// The same table as CSV, with types; packed in itself.
+    Parquet,
+}
+
+impl Format {
+    /// The word for records and file names.
+    pub(crate) fn extension(self) -> &'static str {
+        match self {
+            Self::Csv { .. } => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Csv { .. } => "text/csv; charset=utf-8; header=present",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
+        }
+    }
+}
+
+impl Selection {
+    /// All rows of a workspace that match, as its log is now or was at `as_of`.
+    pub(crate) fn new(
+        organization: &Organization,
+        log: Log,
+        wanted: Wanted,
+        as_of: Option<u64>,
+        order: Order,
+    ) -> Self {
+        let size = log.size();
+        Self {
+            workspace: WorkspaceLabel {
+                id: organization.id.clone(),
+                name: organization.name.clone(),
+            },
+            wanted,
+            as_of: as_of.map_or(size, |as_of| as_of.min(size)),
+            order,
+            log,
+        }
+    }
+
+    /// Hands the file out, packed or not: takes a place, records who takes it, and answers. Where either cannot be had there is no
+    /// file. The file is as of the size before that record.
+    pub(crate) async fn hand_out(
+        self,
+        app: &App,
+        act: &Act,
+        format: Format,
+        compress: Compress,
+    ) -> Result<Response, ApiError> {
+        let place = app.downloads.take(&self.log)?;
+        let query = &self.wanted.query;
+        let query = (!query.is_empty()).then(|| ("query", query.clone()));
+        audit::exported(app, act, &self.log, format.extension(), query).await?;
+        let headers = headers(
+            &self.workspace.id,
+            &format!("{}{}", format.extension(), compress.suffix()),
+            compress
+                .content_type()
+                .unwrap_or_else(|| format.content_type()),
+            app,
+            self.as_of,
+        );
+        let writing = app.clone();
+        let body = body(app, place, move |out| {
+            compress.write(out, |out| self.write(&writing, format, out))
+        });
+        Ok((headers, body).into_response())
+    }
+
+    /// Writes the whole file.
+    pub(crate) fn write(
+        &self,
+        app: &App,
+        format: Format,
+        out: &mut Out<'_>,
+    ) -> Result<(), StoreError> {
+        match format {
+            Format::Csv { guard, mark } => self.write_csv(app, guard, mark, out),
+            Format::Ndjson => self.write_lines(app, Vec::new(), out, |row, lines| {
+                lines.extend_from_slice(export_line(&self.workspace.id, row).as_bytes());
+                lines.push(b'\n');
+            }),
+            Format::Parquet => self.write_table(app, out),
+        }
+    }
+
+    fn write_csv(
+        &self,
+        app: &App,
+        guard: bool,
+        mark: bool,
+        out: &mut Out<'_>,
+    ) -> Result<(), StoreError> {
+        let mut start = Vec::with_capacity(2 * LINES);
+        if mark {
+            start.extend_from_slice("\u{feff}".as_bytes());
+        }
+        write_csv_header(&mut start);
+        self.write_lines(app, start, out, |row, lines| {
+            write_csv_row(lines, row, &self.workspace, app.catalogue(), guard);
+        })
+    }
+
+    fn write_lines(
+        &self,
+        app: &App,
+        mut lines: Vec<u8>,
+        out: &mut Out<'_>,
+        write_row: impl Fn(&Row, &mut Vec<u8>),
+    ) -> Result<(), StoreError> {
+        for row in self.rows(app) {
+            write_row(&row?, &mut lines);
+            if lines.len() >= LINES {
+                out.write_all(&lines).map_err(StoreError::Output)?;
+                lines.clear();
+            }
+        }
+        out.write_all(&lines).map_err(StoreError::Output)
+    }
+
+    fn write_table(&self, app: &App, out: &mut Out<'_>) -> Result<(), StoreError> {
+        let about = About {
+            origin: app.store.origin(),
+            as_of: self.as_of,
+            made_at: app.now(),
+            query: &self.wanted.query,
+            time_zone: &self.wanted.zone,
+        };
+        let mut table = TableWriter::new(out, self.workspace.clone(), &about).map_err(unwritten)?;
+        for row in self.rows(app) {
+            table.push(&row?, app.catalogue()).map_err(unwritten)?;
+        }
+        table.finish().map_err(unwritten)
+    }
+
+    /// The rows, counted as they come. What the times of the filter rule out is stepped over, as a search does.
+    fn rows<'a>(&self, app: &'a App) -> impl Iterator<Item = Result<Row, StoreError>> + use<'a> {
+        let filter = self.wanted.filter.clone();
+        let positions = filter.positions();
+        let range = positions.start..positions.end.min(self.as_of);
+        let rows = self.log.scan_matching(filter, range, self.order);
+        rows.inspect(|_| {
+            app.metrics.rows.fetch_add(1, Relaxed);
+        })
+    }
+}
+
+fn unwritten(error: WriteError) -> StoreError {
+    StoreError::Output(match error {
+        WriteError::Output(error) => error,
+        error => io::Error::other(error),
+    })
+}

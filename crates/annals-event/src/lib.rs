@@ -15,6 +15,8 @@ mod export;
 mod facet;
 mod json;
 pub mod limits;
+pub mod members;
+mod opened;
 mod problem;
 mod query;
 mod record;

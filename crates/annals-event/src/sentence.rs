@@ -1,8 +1,12 @@
 //! What happened, in a sentence: the template of the catalogue, filled with the values of a row.
 
-use crate::catalogue::Catalogue;
-use crate::json::{Json, Object};
-use crate::row::{Row, TargetView};
+use std::borrow::Cow;
+
+use crate::catalogue::{Catalogue, CatalogueEntry};
+use crate::json::Json;
+use crate::members::{find, plain};
+use crate::opened::{Opened, OpenedTarget};
+use crate::row::Row;
 use crate::{Outcome, UNSPECIFIED};
 
 /// Characters of one value that a sentence shows; the rest stands in the event.
@@ -14,23 +18,36 @@ impl Catalogue {
     /// Plain text, without a full stop. Values are the producer's: escape the sentence before it goes into a page. What is absent or
     /// erased is left out, or a general word stands for it. Control characters in values become blanks.
     pub fn sentence(&self, row: &Row) -> String {
-        match self.get(&row.skeleton().action) {
-            Some(entry) => fill(entry.template, entry.target, row),
-            None => {
-                let name = self.display_name(&row.skeleton().action);
-                let template = match row.outcome() {
-                    Outcome::Success => " by {actor}[ on {target}]",
-                    Outcome::Failure => " by {actor}[ on {target}] failed[: {reason}]",
-                };
-                format!("{name}{}", fill(template, "", row))
-            }
+        let action = &row.skeleton().action;
+        let mut out = String::new();
+        let name = self.display_name(action);
+        describe(&mut out, self.get(action), &name, &Opened::new(row));
+        out
+    }
+}
+
+/// Appends the sentence of a row, whose action has this entry, if any, and this name.
+pub(crate) fn describe(
+    out: &mut String,
+    entry: Option<&CatalogueEntry>,
+    name: &str,
+    row: &Opened<'_>,
+) {
+    match entry {
+        Some(entry) => fill(out, entry.template, entry.target, row),
+        None => {
+            out.push_str(name);
+            let template = match row.row.outcome() {
+                Outcome::Success => " by {actor}[ on {target}]",
+                Outcome::Failure => " by {actor}[ on {target}] failed[: {reason}]",
+            };
+            fill(out, template, "", row);
         }
     }
 }
 
-/// Fills `template`; see [`crate::CatalogueEntry`] for its form.
-fn fill(template: &str, target: &str, row: &Row) -> String {
-    let mut out = String::new();
+/// Fills `template`; see [`CatalogueEntry`] for its form.
+fn fill(out: &mut String, template: &str, target: &str, row: &Opened<'_>) {
     let mut rest = template;
     while let Some(at) = rest.find(['[', '{']) {
         let (text, marked) = rest.split_at(at);
@@ -40,21 +57,23 @@ fn fill(template: &str, target: &str, row: &Row) -> String {
             break;
         };
         if close == ']' {
-            out.push_str(&optional(inside, row).unwrap_or_default());
+            let before = out.len();
+            if optional(out, inside, row).is_none() {
+                out.truncate(before);
+            }
         } else {
             match value(inside, row) {
                 Some(value) => out.push_str(&value),
-                None => fall_back(&mut out, inside, target),
+                None => fall_back(out, inside, target),
             }
         }
         rest = after;
     }
-    out + rest
+    out.push_str(rest);
 }
 
-/// A part in brackets; nothing if one of its placeholders has no value.
-fn optional(part: &str, row: &Row) -> Option<String> {
-    let mut out = String::new();
+/// Appends a part in brackets; `None` if one of its placeholders has no value.
+fn optional(out: &mut String, part: &str, row: &Opened<'_>) -> Option<()> {
     let mut rest = part;
     while let Some((text, marked)) = rest.split_once('{') {
         let (name, after) = marked.split_once('}')?;
@@ -62,7 +81,8 @@ fn optional(part: &str, row: &Row) -> Option<String> {
         out.push_str(&value(name, row)?);
         rest = after;
     }
-    Some(out + rest)
+    out.push_str(rest);
+    Some(())
 }
 
 /// A general word where a value that the sentence needs is not there.
@@ -86,87 +106,94 @@ fn fall_back(out: &mut String, placeholder: &str, target: &str) {
     }
 }
 
-fn value(placeholder: &str, row: &Row) -> Option<String> {
+fn value<'a>(placeholder: &str, row: &'a Opened<'_>) -> Option<Cow<'a, str>> {
     let text = match placeholder.split_once('.') {
         None if placeholder == "actor" => actor(row),
-        None if placeholder == "target" => target_name(row.target(0)?),
+        None if placeholder == "target" => target_name(row.targets.first()?),
         None if placeholder == "reason" => {
             let reason = row.failure_reason().filter(|reason| *reason != UNSPECIFIED);
-            reason.map(in_words)
+            reason.map(|reason| in_words(Cow::Borrowed(reason)))
         }
-        Some(("target", kind)) => target_name(row.targets().find(|target| target.kind == kind)?),
-        Some(("previous", key)) => row.previous().and_then(|members| member(members, key)),
-        Some(("next", key)) => row.next().and_then(|members| member(members, key)),
-        Some(("metadata", key)) => row.metadata().and_then(|members| member(members, key)),
+        Some(("target", kind)) => {
+            target_name(row.targets.iter().find(|target| target.kind == kind)?)
+        }
+        Some(("previous", key)) => member(row.previous()?, key),
+        Some(("next", key)) => member(row.next()?, key),
+        Some(("metadata", key)) => member(row.metadata()?, key),
         _ => None,
     };
-    text.map(|text| shown(&text))
-        .filter(|text| !text.is_empty())
+    text.map(shown).filter(|text| !text.is_empty())
 }
 
 /// Who acted. Somebody who is not signed in is never taken for whom he names.
-fn actor(row: &Row) -> Option<String> {
+fn actor<'a>(row: &'a Opened<'_>) -> Option<Cow<'a, str>> {
     let named = row.actor_name().or_else(|| row.actor_email());
-    let who = match (row.actor_type(), named) {
-        ("unauthenticated", Some(name)) => format!("Someone claiming to be {name}"),
-        ("unauthenticated", None) => "Someone not signed in".to_owned(),
-        (_, Some(name)) => name.to_owned(),
-        ("system", None) => "The system".to_owned(),
-        ("portal_link", None) => "Someone with a link".to_owned(),
-        (_, None) => row.actor_id()?.to_owned(),
+    let who = match (row.row.actor_type(), named) {
+        ("unauthenticated", Some(name)) => format!("Someone claiming to be {name}").into(),
+        ("unauthenticated", None) => "Someone not signed in".into(),
+        (_, Some(name)) => name.into(),
+        ("system", None) => "The system".into(),
+        ("portal_link", None) => "Someone with a link".into(),
+        (_, None) => row.actor_id()?.into(),
     };
     let behalf = row.on_behalf_of().and_then(|party| {
         ["name", "email", "id"]
             .into_iter()
-            .find_map(|key| party.get_str(key))
+            .find_map(|key| plain(find(party, key)?))
     });
     Some(match behalf {
-        Some(behalf) => format!("{who} on behalf of {behalf}"),
+        Some(behalf) => format!("{who} on behalf of {behalf}").into(),
         None => who,
     })
 }
 
-fn target_name(target: TargetView<'_>) -> Option<String> {
-    target
-        .name
-        .or(target.email)
-        .or(target.id)
-        .map(str::to_owned)
+fn target_name<'a>(target: &'a OpenedTarget<'_>) -> Option<Cow<'a, str>> {
+    let name = target.name().or(target.email()).or(target.id());
+    name.map(Cow::Borrowed)
 }
 
-fn member(members: &Object, key: &str) -> Option<String> {
+/// The value of a member of an object, given as canonical text.
+fn member<'a>(members: &'a str, key: &str) -> Option<Cow<'a, str>> {
     let one = |value: &Json| match value {
-        Json::String(text) => Some(in_words(text)),
+        Json::String(text) => Some(in_words(Cow::Borrowed(text)).into_owned()),
         Json::Bool(_) | Json::Number(_) => Some(value.to_canonical()),
         _ => None,
     };
-    match members.get(key)? {
-        Json::Array(elements) => {
-            let words: Vec<_> = elements.iter().filter_map(one).collect();
-            (!words.is_empty()).then(|| words.join(", "))
+    let text = find(members, key)?;
+    match text.as_bytes().first()? {
+        b'"' => plain(text).map(in_words),
+        b'{' | b'n' => None,
+        b'[' => {
+            let elements = Json::parse(text.as_bytes()).ok()?;
+            let words: Vec<_> = elements.as_array()?.iter().filter_map(one).collect();
+            (!words.is_empty()).then(|| words.join(", ").into())
         }
-        value => one(value),
+        _ => Some(Cow::Borrowed(text)),
     }
 }
 
 /// `login_code` as `login code`; anything but a word of code is left alone.
-fn in_words(text: &str) -> String {
-    let code = text
-        .bytes()
-        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if code {
-        text.replace('_', " ")
+fn in_words(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_code = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if text.contains('_') && text.bytes().all(is_code) {
+        text.replace('_', " ").into()
     } else {
-        text.to_owned()
+        text
     }
 }
 
 /// One line of at most [`VALUE_CHARS`] characters.
-fn shown(text: &str) -> String {
+fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= VALUE_CHARS
+        && text.trim().len() == text.len()
+        && !text.contains(char::is_control)
+    {
+        return text;
+    }
     let blank = |c: char| if c.is_control() { ' ' } else { c };
     let mut line: String = text.chars().take(VALUE_CHARS).map(blank).collect();
     if text.chars().nth(VALUE_CHARS).is_some() {
         line.push('…');
     }
-    line.trim().to_owned()
+    line.trim().to_owned().into()
 }

@@ -5,7 +5,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use crate::{Catalogue, Json, Object, Row, TargetView, Timestamp};
+use crate::members::{Kind, Table, write};
+use crate::opened::{Opened, OpenedTarget};
+use crate::sentence::describe;
+use crate::{Catalogue, Category, Json, Object, Row, Timestamp};
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,152 +101,166 @@ pub fn fill_cells(
     cells: &mut impl Cells,
 ) {
     let skeleton = row.skeleton();
+    let entry = catalogue.get(&skeleton.action);
+    let name = match entry {
+        Some(entry) => Cow::Borrowed(entry.display_name),
+        None => catalogue.display_name(&skeleton.action),
+    };
+    let opened = Opened::new(row);
+    let mut text = String::new();
     cells.time(skeleton.occurred_at);
     cells.time(row.recorded_at);
     cells.number(row.position);
     cells.text(Some(&skeleton.id));
-    cells.text(Some(&catalogue.display_name(&skeleton.action)));
+    cells.text(Some(&name));
     cells.text(Some(&skeleton.action));
-    cells.text(Some(catalogue.category_of(&skeleton.action).as_str()));
+    let category = entry.map_or(Category::Other, |entry| entry.category);
+    cells.text(Some(category.as_str()));
     cells.text(Some(row.outcome().as_str()));
-    cells.text(row.failure_reason());
-    cells.text(Some(&catalogue.sentence(row)));
+    cells.text(opened.failure_reason());
+    describe(&mut text, entry, &name, &opened);
+    cells.text(Some(&text));
 
     cells.text(Some(row.actor_type()));
-    cells.text(row.actor_id());
-    cells.text(row.actor_name());
-    cells.text(row.actor_email());
-    cells.text(row.actor_role());
+    cells.text(opened.actor_id());
+    cells.text(opened.actor_name());
+    cells.text(opened.actor_email());
+    cells.text(opened.actor_role());
 
-    let first = row.target(0);
+    let first = opened.targets.first();
     cells.text(first.map(|target| target.kind));
-    cells.text(first.and_then(|target| target.id));
-    cells.text(first.and_then(|target| target.name));
-    cells.text(first.and_then(|target| target.email));
-    let project = row.targets().find(|target| target.kind == "project");
-    cells.text(project.and_then(|project| project.id));
-    cells.text(project.and_then(|project| project.name));
+    cells.text(first.and_then(OpenedTarget::id));
+    cells.text(first.and_then(OpenedTarget::name));
+    cells.text(first.and_then(OpenedTarget::email));
+    let mut projects = opened.targets.iter();
+    let project = projects.find(|target| target.kind == "project");
+    cells.text(project.and_then(OpenedTarget::id));
+    cells.text(project.and_then(OpenedTarget::name));
     cells.text(Some(&workspace.id));
     cells.text(Some(&workspace.name));
 
-    cells.text(
-        row.context("location")
-            .filter(|location| is_address(location)),
-    );
-    cells.text(row.context("user_agent"));
-    cells.text(row.context("source"));
-    cells.text(row.context("session_id"));
-    cells.text(row.context("request_id"));
+    let [_, location, request_id, session_id, source, _, user_agent] = opened.context();
+    cells.text(location.filter(|location| is_address(location)));
+    cells.text(user_agent);
+    cells.text(source);
+    cells.text(session_id);
+    cells.text(request_id);
 
-    let text = |members: Option<&Object>| members.map(Object::to_canonical);
-    cells.json(text(row.previous()).as_deref());
-    cells.json(text(row.next()).as_deref());
-    cells.json(text(with_leftovers(row).as_deref()).as_deref());
+    cells.json(opened.previous());
+    cells.json(opened.next());
+    text.clear();
+    cells.json(with_leftovers(&mut text, &opened));
 }
 
 fn is_address(location: &str) -> bool {
     location.parse::<IpAddr>().is_ok()
 }
 
-/// The metadata and, under `$` keys, whatever of the event has no column.
-fn with_leftovers(row: &Row) -> Option<Cow<'_, Object>> {
-    let mut left = Object::new();
-    put(&mut left, "$targets", further_targets(row));
-    put(&mut left, "$actor", actor_leftovers(row));
-    put(
-        &mut left,
-        "$failure",
-        strings([
-            ("detail", row.failure_detail()),
-            ("stage", row.failure_stage()),
-        ]),
+/// What has no column, in canonical order.
+const LEFTOVERS: Table<6> = [
+    ("$actor", Kind::Json),
+    ("$context", Kind::Json),
+    ("$erased", Kind::Json),
+    ("$failure", Kind::Json),
+    ("$targets", Kind::Json),
+    ("$version", Kind::Json),
+];
+const ACTOR_LEFTOVERS: Table<2> = [("metadata", Kind::Json), ("on_behalf_of", Kind::Json)];
+const CONTEXT_LEFTOVERS: Table<3> = [
+    ("correlation_id", Kind::Text),
+    ("location", Kind::Text),
+    ("trace", Kind::Text),
+];
+const FAILURE_LEFTOVERS: Table<2> = [("detail", Kind::Text), ("stage", Kind::Text)];
+const FURTHER_TARGET: Table<5> = [
+    ("email", Kind::Text),
+    ("id", Kind::Text),
+    ("metadata", Kind::Json),
+    ("name", Kind::Text),
+    ("type", Kind::Text),
+];
+
+/// The metadata and, under `$` keys, whatever of the event has no column. `out` is empty, and takes the text where there is none yet.
+fn with_leftovers<'a>(out: &'a mut String, row: &'a Opened<'_>) -> Option<&'a str> {
+    let actor = members(&ACTOR_LEFTOVERS, [row.actor_metadata(), row.on_behalf_of()]);
+    let failure = members(
+        &FAILURE_LEFTOVERS,
+        [row.failure_detail(), row.failure_stage()],
     );
-    put(
-        &mut left,
-        "$context",
-        strings([
-            ("correlation_id", row.context("correlation_id")),
-            (
-                "location",
-                row.context("location")
-                    .filter(|location| !is_address(location)),
-            ),
-            ("trace", row.context("trace")),
-        ]),
-    );
-    put(&mut left, "$version", row.version().map(Json::from));
-    let erased = row.erased();
-    put(
-        &mut left,
-        "$erased",
-        (!erased.is_empty()).then(|| Json::from(erased)),
-    );
+    let [correlation_id, location, _, _, _, trace, _] = row.context();
+    let location = location.filter(|location| !is_address(location));
+    let context = members(&CONTEXT_LEFTOVERS, [correlation_id, location, trace]);
+    let targets = further_targets(&row.targets);
+    let erased = row.row.erased();
+    let erased = (!erased.is_empty()).then(|| Json::from(erased).to_canonical());
+    let left = [
+        (!actor.is_empty()).then_some(actor.as_str()),
+        (!context.is_empty()).then_some(context.as_str()),
+        erased.as_deref(),
+        (!failure.is_empty()).then_some(failure.as_str()),
+        (!targets.is_empty()).then_some(targets.as_str()),
+        row.version(),
+    ];
     let metadata = row.metadata();
-    if left.is_empty() {
-        return metadata.map(Cow::Borrowed);
+    write(out, &LEFTOVERS, left);
+    if out.is_empty() {
+        return metadata;
     }
-    for (key, value) in metadata.into_iter().flat_map(Object::iter) {
-        left.insert(key, value.clone());
+    match metadata.and_then(|text| text.strip_prefix('{')) {
+        None | Some("}") => {}
+        // Its keys follow on those with a `$`.
+        Some(inside)
+            if inside
+                .as_bytes()
+                .get(1)
+                .is_some_and(|first| *first > b'$' && *first != b'\\') =>
+        {
+            out.pop();
+            out.push(',');
+            out.push_str(inside);
+        }
+        Some(_) => *out = merged(out, metadata.unwrap_or_default()),
     }
-    Some(Cow::Owned(left))
+    Some(out)
+}
+
+/// Both objects as one.
+fn merged(one: &str, other: &str) -> String {
+    let parse = |text: &str| match Json::parse(text.as_bytes()) {
+        Ok(Json::Object(members)) => members,
+        _ => Object::new(),
+    };
+    let all: Object = parse(one).into_iter().chain(parse(other)).collect();
+    all.to_canonical()
+}
+
+fn members<const N: usize>(table: &Table<N>, values: [Option<&str>; N]) -> String {
+    let mut text = String::new();
+    write(&mut text, table, values);
+    text
 }
 
 /// Every target but the first. If the first has metadata, that stands before them, in an element without a type.
-fn further_targets(row: &Row) -> Option<Json> {
-    let first = row
-        .target(0)
-        .and_then(|target| target.metadata)
-        .map(|metadata| {
-            let mut element = Object::new();
-            element.insert("metadata", metadata.clone());
-            Json::Object(element)
-        });
-    let elements: Vec<Json> = first
-        .into_iter()
-        .chain(row.targets().skip(1).map(target))
-        .collect();
-    (!elements.is_empty()).then_some(Json::Array(elements))
-}
-
-fn target(target: TargetView<'_>) -> Json {
-    let mut element = Object::new();
-    put(&mut element, "id", target.id.map(Json::from));
-    put(&mut element, "type", Some(Json::from(target.kind)));
-    put(&mut element, "name", target.name.map(Json::from));
-    put(&mut element, "email", target.email.map(Json::from));
-    put(
-        &mut element,
-        "metadata",
-        target.metadata.cloned().map(Json::Object),
-    );
-    Json::Object(element)
-}
-
-fn actor_leftovers(row: &Row) -> Option<Json> {
-    let mut left = Object::new();
-    put(
-        &mut left,
-        "metadata",
-        row.actor_metadata().cloned().map(Json::Object),
-    );
-    put(
-        &mut left,
-        "on_behalf_of",
-        row.on_behalf_of().cloned().map(Json::Object),
-    );
-    (!left.is_empty()).then_some(Json::Object(left))
-}
-
-fn strings<const N: usize>(members: [(&str, Option<&str>); N]) -> Option<Json> {
-    let mut left = Object::new();
-    for (key, value) in members {
-        put(&mut left, key, value.map(Json::from));
+fn further_targets(targets: &[OpenedTarget<'_>]) -> String {
+    let mut text = String::new();
+    let mut element = |values| {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        write(&mut text, &FURTHER_TARGET, values);
+    };
+    if let Some(metadata) = targets.first().and_then(OpenedTarget::metadata) {
+        element([None, None, Some(metadata), None, None]);
     }
-    (!left.is_empty()).then_some(Json::Object(left))
-}
-
-fn put(out: &mut Object, key: &str, value: Option<Json>) {
-    if let Some(value) = value {
-        out.insert(key, value);
+    for target in targets.iter().skip(1) {
+        element([
+            target.email(),
+            target.id(),
+            target.metadata(),
+            target.name(),
+            Some(target.kind),
+        ]);
     }
+    if !text.is_empty() {
+        text.push(']');
+    }
+    text
 }

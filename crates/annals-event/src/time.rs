@@ -82,6 +82,11 @@ impl Timestamp {
         Self::from_micros(total).ok_or(Range)
     }
 
+    /// The printed form, in ASCII.
+    pub(crate) fn printed(self) -> [u8; 27] {
+        Printed::new(self).0
+    }
+
     /// Appends the printed form.
     pub fn write_to(self, out: &mut String) {
         out.push_str(Printed::new(self).as_str());

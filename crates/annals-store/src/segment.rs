@@ -10,7 +10,6 @@ mod cursor;
 mod directory;
 mod filter;
 mod index;
-mod members;
 mod page;
 mod read;
 mod schema;

@@ -160,6 +160,46 @@ fn what_is_absent_is_empty_and_a_place_is_no_address() {
 }
 
 #[test]
+fn a_section_with_more_members_than_are_known_gives_those_that_are() {
+    let mut later = row(role_change());
+    for (k, text) in [
+        (Section::ACTOR, r#"{"age":7,"name":"Ana \"R\"","role":3}"#),
+        (
+            Section::CONTEXT,
+            r#"{"location":"192.0.2.9","mood":"good"}"#,
+        ),
+        (
+            Section::DETAILS,
+            r#"{"more":[],"next":{"role":"admin"},"previous":"none"}"#,
+        ),
+        (Section::TARGETS, r#"{"name":"Bo","size":"L"}"#),
+    ] {
+        later.draft.sections[k] = Section::Value(text.to_owned());
+    }
+    let cells = read(&file(&[later], false)).remove(1);
+    assert_eq!(cells[9], "Ana \"R\" changed the role of Bo to admin");
+    assert_eq!(cells[12..14], ["Ana \"R\"", ""]);
+    assert_eq!(cells[17], "Bo");
+    assert_eq!(cells[23], "192.0.2.9");
+    assert_eq!(cells[28..30], ["", r#"{"role":"admin"}"#]);
+}
+
+#[test]
+fn metadata_with_keys_before_the_dollar_is_in_canonical_order_too() {
+    for (key, expected) in [
+        ("!a", r#"{"!a":1,"$version":3}"#),
+        ("", r#"{"":1,"$version":3}"#),
+        ("\\", r#"{"$version":3,"\\":1}"#),
+        ("a", r#"{"$version":3,"a":1}"#),
+    ] {
+        let mut event = Event::new("a.b", Timestamp::MIN, Actor::new("user", "u1"));
+        event.version = Some(3);
+        event.metadata = Some(Object::from_iter([(key, 1)]));
+        assert_eq!(read(&file(&[row(event)], true))[1][30], expected);
+    }
+}
+
+#[test]
 fn what_was_erased_is_empty_and_named() {
     let mut erased = row(role_change());
     for k in [Section::ACTOR, Section::DETAILS, Section::TARGETS + 1] {

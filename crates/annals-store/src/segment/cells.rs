@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use annals_event::members::{
+    ACTOR, CONTEXT, DETAILS, FAILURE, TARGET, Table, Values, nothing, read, write,
+};
 use annals_event::{ActorRef, Draft, Section, Skeleton, TargetRef, Timestamp};
 
 use super::Flaw;
-use super::members::{
-    ACTOR, CONTEXT, DETAILS, FAILURE, TARGET, Table, Values, nothing, read, write,
-};
 
 /// The producer gave the id.
 pub(crate) const GIVEN_ID: i32 = 1;

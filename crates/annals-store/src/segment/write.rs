@@ -236,7 +236,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         Ok(())
     }
 
-    fn targets(&mut self, draft: &Draft, cells: &[(super::members::Values<'_, 4>, i32)]) {
+    fn targets(&mut self, draft: &Draft, cells: &[(annals_event::members::Values<'_, 4>, i32)]) {
         if cells.is_empty() {
             for column in TARGET_COLUMNS {
                 self.buffers[column as usize].no_element();

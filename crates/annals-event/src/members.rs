@@ -2,15 +2,15 @@
 //! again.
 //!
 //! It is a reader of *canonical* text only, where nothing has two spellings. What it does not understand it
-//! refuses, and the row is kept raw.
+//! refuses, and whoever asked goes another way.
 
 use std::borrow::Cow;
 
-use annals_event::write_json_string;
+use crate::write_json_string;
 
 /// How a member lies in its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A string, without quotes and escapes.
     Text,
     /// Any value, as its canonical text.
@@ -20,9 +20,10 @@ pub(crate) enum Kind {
 use Kind::{Json, Text};
 
 /// The members of each section, in canonical order.
-pub(crate) type Table<const N: usize> = [(&'static str, Kind); N];
+pub type Table<const N: usize> = [(&'static str, Kind); N];
 
-pub(crate) const ACTOR: Table<6> = [
+/// The section of the actor.
+pub const ACTOR: Table<6> = [
     ("email", Text),
     ("id", Text),
     ("metadata", Json),
@@ -30,7 +31,8 @@ pub(crate) const ACTOR: Table<6> = [
     ("on_behalf_of", Json),
     ("role", Text),
 ];
-pub(crate) const CONTEXT: Table<7> = [
+/// The section of the context.
+pub const CONTEXT: Table<7> = [
     ("correlation_id", Text),
     ("location", Text),
     ("request_id", Text),
@@ -39,15 +41,18 @@ pub(crate) const CONTEXT: Table<7> = [
     ("trace", Text),
     ("user_agent", Text),
 ];
-pub(crate) const DETAILS: Table<5> = [
+/// The section of everything free.
+pub const DETAILS: Table<5> = [
     ("failure", Json),
     ("metadata", Json),
     ("next", Json),
     ("previous", Json),
     ("version", Json),
 ];
-pub(crate) const FAILURE: Table<3> = [("detail", Text), ("reason", Text), ("stage", Text)];
-pub(crate) const TARGET: Table<4> = [
+/// `failure` of [`DETAILS`].
+pub const FAILURE: Table<3> = [("detail", Text), ("reason", Text), ("stage", Text)];
+/// The section of a target.
+pub const TARGET: Table<4> = [
     ("email", Text),
     ("id", Text),
     ("metadata", Json),
@@ -55,16 +60,16 @@ pub(crate) const TARGET: Table<4> = [
 ];
 
 /// The value of each member, where there is one.
-pub(crate) type Values<'a, const N: usize> = [Option<Cow<'a, str>>; N];
+pub type Values<'a, const N: usize> = [Option<Cow<'a, str>>; N];
 
 /// No member has a value.
-pub(crate) fn nothing<'a, const N: usize>() -> Values<'a, N> {
+pub fn nothing<'a, const N: usize>() -> Values<'a, N> {
     [const { None }; N]
 }
 
 /// Takes the text of an object apart. `None` if it has a member that the table does not have, or is in
 /// any other way not what [`write()`] would write.
-pub(crate) fn read<'a, const N: usize>(table: &Table<N>, text: &'a str) -> Option<Values<'a, N>> {
+pub fn read<'a, const N: usize>(table: &Table<N>, text: &'a str) -> Option<Values<'a, N>> {
     let mut values = nothing();
     let mut rest = text.strip_prefix('{')?;
     let mut place = 0;
@@ -89,7 +94,7 @@ pub(crate) fn read<'a, const N: usize>(table: &Table<N>, text: &'a str) -> Optio
 }
 
 /// Appends the object with these members; nothing at all if there are none.
-pub(crate) fn write<const N: usize>(out: &mut String, table: &Table<N>, values: [Option<&str>; N]) {
+pub fn write<const N: usize>(out: &mut String, table: &Table<N>, values: [Option<&str>; N]) {
     let before = out.len();
     for ((key, kind), value) in table.iter().zip(values) {
         let Some(value) = value else { continue };
@@ -113,16 +118,7 @@ fn value_end(text: &str) -> Option<usize> {
     let (mut at, mut depth) = (0, 0usize);
     loop {
         match bytes.get(at)? {
-            b'"' => {
-                at += 1;
-                loop {
-                    match bytes.get(at)? {
-                        b'\\' => at += 2,
-                        b'"' => break,
-                        _ => at += 1,
-                    }
-                }
-            }
+            b'"' => at += 1 + string_end(&text[at + 1..])?,
             b'{' | b'[' => depth += 1,
             b'}' | b']' if depth == 0 => return Some(at),
             b'}' | b']' => depth -= 1,
@@ -133,8 +129,36 @@ fn value_end(text: &str) -> Option<usize> {
     }
 }
 
+/// Where the string ends of which the text is the inside and what follows: the place of its quote.
+fn string_end(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        match bytes.get(at)? {
+            b'\\' => at += 2,
+            b'"' => return Some(at),
+            _ => at += 1,
+        }
+    }
+}
+
+/// The text of the member `key`, which needs no escapes, of any object.
+pub fn find<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let mut rest = object.strip_prefix('{')?;
+    while let Some(inside) = rest.strip_prefix('"') {
+        let (name, after) = inside.split_at(string_end(inside)?);
+        let after = after.strip_prefix("\":")?;
+        let (value, after) = after.split_at(value_end(after)?);
+        if name == key {
+            return Some(value);
+        }
+        rest = after.strip_prefix(',')?;
+    }
+    None
+}
+
 /// The string that a JSON string stands for.
-fn plain(value: &str) -> Option<Cow<'_, str>> {
+pub fn plain(value: &str) -> Option<Cow<'_, str>> {
     let inside = value.strip_prefix('"')?.strip_suffix('"')?;
     if inside.contains('\\') {
         return serde_json::from_str(value).ok().map(Cow::Owned);

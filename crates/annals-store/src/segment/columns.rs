@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use annals_event::{
     Catalogue, Draft, Facet, KeyClass, Row, Timestamp, address_key, address_text, fold_key,
@@ -196,7 +197,8 @@ impl Columns {
         values.map_or(0..0, |values| values.elements(row))
     }
 
-    pub(super) fn stored(&self, row: usize) -> Result<Stored, Flaw> {
+    /// The row. `recorder` is that of the row before, which most rows share.
+    pub(super) fn stored(&self, row: usize, recorder: &mut Arc<str>) -> Result<Stored, Flaw> {
         let position = u64::try_from(self.number(Column::Position, row))
             .map_err(|_| Flaw::new("a position below zero"))?;
         let recorded_at = Timestamp::from_micros(self.number(Column::RecordedAt, row))
@@ -218,6 +220,10 @@ impl Columns {
             None => self.draft(row)?,
         };
         let by = self.text(Column::RecordedBy, row)?.unwrap_or_default();
+        if **recorder != *by {
+            *recorder = by.into();
+        }
+        let by = recorder.clone();
         Ok(Stored::Event(Row::new(position, recorded_at, by, draft)))
     }
 

@@ -244,7 +244,10 @@ impl Segment {
     /// The rows in `rows`, which lie within one page, with these parts of them. Without seeds.
     pub(crate) fn read(&self, rows: Range<u32>, parts: RowParts) -> Result<Vec<Stored>, Flaw> {
         let columns = self.columns(rows.clone(), &wanted(parts))?;
-        (0..rows.len()).map(|n| columns.stored(n)).collect()
+        let mut recorder = Arc::default();
+        (0..rows.len())
+            .map(|n| columns.stored(n, &mut recorder))
+            .collect()
     }
 
     /// Those of the rows in `rows`, which lie within one page, that may match, with these parts of them.
@@ -259,10 +262,10 @@ impl Segment {
             return self.read(rows, parts);
         }
         let columns = self.columns(rows.clone(), &wanted(parts))?;
-        let mut found = Vec::new();
+        let (mut found, mut recorder) = (Vec::new(), Arc::default());
         for n in 0..rows.len() {
             if columns.may_match(n, texts)? {
-                found.push(columns.stored(n)?);
+                found.push(columns.stored(n, &mut recorder)?);
             }
         }
         Ok(found)
@@ -276,12 +279,12 @@ impl Segment {
         mut note: Option<&mut Note<'_>>,
     ) -> Result<Vec<ReadRow>, Flaw> {
         let columns = self.columns(rows.clone(), &Column::ALL)?;
-        let mut hashes = Vec::new();
+        let (mut hashes, mut recorder) = (Vec::new(), Arc::default());
         (0..rows.len())
             .map(|n| {
                 let slot = columns.number(Column::Log, n);
                 let slot = u32::from_ne_bytes(to_i32(slot).to_ne_bytes());
-                let stored = columns.stored(n)?;
+                let stored = columns.stored(n, &mut recorder)?;
                 if let Some(note) = &mut note {
                     hashes.clear();
                     columns.keys(n, slot, &stored, &mut hashes)?;

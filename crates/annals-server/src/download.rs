@@ -4,6 +4,7 @@
 //! places, so that memory stays the same however long it is and a slow reader slows the reading. Nothing is
 //! ever cut short silently: an error aborts the body, which every HTTP client reports.
 
+mod ahead;
 mod compress;
 mod selection;
 

@@ -8,6 +8,7 @@ use annals_parquet::{About, TableWriter, WriteError};
 use annals_store::{Log, Order, Organization, StoreError};
 use axum::response::{IntoResponse, Response};
 
+use super::ahead::ahead;
 use super::{Compress, Out, body, headers};
 use crate::app::App;
 use crate::audit::{self, Act};
@@ -159,14 +160,16 @@ impl Selection {
         out: &mut Out<'_>,
         write_row: impl Fn(&Row, &mut Vec<u8>),
     ) -> Result<(), StoreError> {
-        for row in self.rows(app) {
-            write_row(&row?, &mut lines);
-            if lines.len() >= LINES {
-                out.write_all(&lines).map_err(StoreError::Output)?;
-                lines.clear();
+        ahead(self.rows(app), |rows| {
+            for row in rows {
+                write_row(&row?, &mut lines);
+                if lines.len() >= LINES {
+                    out.write_all(&lines).map_err(StoreError::Output)?;
+                    lines.clear();
+                }
             }
-        }
-        out.write_all(&lines).map_err(StoreError::Output)
+            out.write_all(&lines).map_err(StoreError::Output)
+        })
     }
 
     fn write_table(&self, app: &App, out: &mut Out<'_>) -> Result<(), StoreError> {
@@ -178,10 +181,12 @@ impl Selection {
             time_zone: &self.wanted.zone,
         };
         let mut table = TableWriter::new(out, self.workspace.clone(), &about).map_err(unwritten)?;
-        for row in self.rows(app) {
-            table.push(&row?, app.catalogue()).map_err(unwritten)?;
-        }
-        table.finish().map_err(unwritten)
+        ahead(self.rows(app), |rows| {
+            for row in rows {
+                table.push(&row?, app.catalogue()).map_err(unwritten)?;
+            }
+            table.finish().map_err(unwritten)
+        })
     }
 
     /// The rows, counted as they come. What the times of the filter rule out is stepped over, as a search does.

@@ -141,11 +141,20 @@ class Table(unittest.TestCase):
                 self.assertEqual(kinds.pop(name), kind, name)
         self.assertEqual(set(kinds.values()), {TEXT})
         row = """select metadata->>'note', (metadata->'n')::int, next->>'status', actor_name, failure_reason, target_id,
-            json_array_length(metadata->'$targets') from read_parquet(?) where id = ?"""
+            json_array_length(metadata->'$."$targets"') from read_parquet(?) where id = ?"""
         self.assertEqual(duckdb.execute(row, [parquet, "evt_3"]).fetchone(), ("@sum", 3, "3", "@sum", None, None, None))
         self.assertEqual(
             duckdb.execute(row, [parquet, "evt_5"]).fetchone(), ("'=1", 5, None, None, None, "issue_0", 1)
         )
+
+    def test_the_documented_query_lists_all_targets(self):
+        parquet = self.both(q="position:0..9")[1]
+        with open(os.path.join(os.path.dirname(__file__), "../../docs/parquet.md"), encoding="utf-8") as text:
+            queries = text.read().split("```sql\n")[1:]
+        query = next(query.split("```")[0] for query in queries if "union all" in query)
+        targets = duckdb.execute(query.replace("acme.parquet", parquet)).fetchall()
+        expected = [(f"evt_{n}", ["issue", "project"][k], f"issue_{k}") for n in range(10) for k in range(n % 3)]
+        self.assertEqual(sorted(targets), sorted(expected))
 
     def test_nothing_is_a_file_too(self):
         self.assert_same(*self.both(q="actor:nobody"), 0)

@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 pub(crate) mod comment;
+pub(crate) mod connection;
 pub(crate) mod domain_join;
 pub(crate) mod email;
 pub(crate) mod email_change;
@@ -22,6 +23,7 @@ pub(crate) mod permission;
 pub(crate) mod project;
 pub(crate) mod project_member;
 pub(crate) mod recovery;
+pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod signup;
 pub(crate) mod text;

@@ -5,6 +5,7 @@ mod answer;
 mod audit_logs;
 mod clock_door;
 mod comments;
+mod cookies;
 mod csrf;
 mod exports;
 mod form;

@@ -4,10 +4,11 @@ use annals_client::actions::IssueCreationFailedReason as Reason;
 use rusqlite::Connection;
 
 use super::integration::{self, Account};
-use super::issue::{Issue, Reporter};
+use super::issue::Issue;
 use super::member::Member;
 use super::permission::Deed;
 use super::project::Project;
+use super::report::Reporter;
 use crate::act::Act;
 use crate::events;
 use crate::oauth::ForwardFailure;

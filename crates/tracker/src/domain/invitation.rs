@@ -1,11 +1,9 @@
 //! Asking somebody in, by e-mail: into the workspace, or as a guest into one project.
 
+mod failure;
+
 use std::time::Duration;
 
-use annals_client::actions::{
-    ProjectUserInvitationFailedReason as ProjectReason,
-    WorkspaceUserInvitationFailedReason as Reason,
-};
 use annals_client::{Ref, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -16,8 +14,13 @@ use super::user::User;
 use super::{email, project_member};
 use crate::act::Act;
 use crate::clock::later;
-use crate::refused::{Kind, Refused};
+use crate::refused::Refused;
 use crate::{events, mail, secret};
+use failure::{
+    ALREADY, GUESTS_FULL, INVALID_EMAIL, NOT_PERMITTED, PROJECT_ARCHIVED, ROLE_NOT_PERMITTED,
+    SEATS_FULL, failed,
+};
+pub(crate) use failure::{Why, bounced, too_many};
 
 /// How long an invitation may be accepted.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -33,14 +36,6 @@ pub(crate) struct Invitation {
     pub(crate) invited_by: String,
     pub(crate) state: String,
     pub(crate) expires_at: Timestamp,
-}
-
-/// Why an invitation was not made. Each of the two events has its own list of reasons.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Why {
-    pub(crate) workspace: Reason,
-    pub(crate) project: ProjectReason,
-    pub(crate) stage: &'static str,
 }
 
 const COLUMNS: &str = "id, workspace_id, project_id, email, role, invited_by, state, expires_at";
@@ -301,97 +296,6 @@ fn open_in(act: &Act<'_>, by: &Member, id: &str) -> Result<Invitation, Refused> 
         .ok_or_else(Refused::not_found)
 }
 
-/// That the mail server refused for good what was sent of an invitation. Whoever invited is the actor; nobody acts at this moment.
-pub(crate) fn bounced(act: &Act<'_>, id: &str) -> Result<(), Refused> {
-    let Some(invitation) =
-        Invitation::by_id(act.db, id)?.filter(|invitation| invitation.state == "pending")
-    else {
-        return Ok(());
-    };
-    invitation.close(act, "undeliverable")?;
-    let invitee = invitation.invitee(act.db)?;
-    let Some(workspace) = super::workspace::Workspace::by_id(act.db, &invitation.workspace_id)?
-    else {
-        return Ok(());
-    };
-    let Some(inviter) = User::by_id(act.db, &invitation.invited_by)? else {
-        return Ok(());
-    };
-    let role =
-        Membership::find(act.db, &workspace.id, &inviter.id)?.map(|membership| membership.role);
-    let actor = role.map_or_else(|| inviter.actor(), |role| inviter.actor_as(role));
-    match invitation
-        .project_id
-        .as_deref()
-        .map(|id| Project::in_workspace(act.db, &workspace.id, id))
-        .transpose()?
-    {
-        Some(project) => act.record(
-            &workspace.id,
-            events::project::invitation_failed(
-                actor,
-                &project,
-                Some(invitee),
-                invitation.role,
-                UNDELIVERABLE,
-                Some(&invitation.id),
-            ),
-        ),
-        None => act.record(
-            &workspace.id,
-            events::workspace::invitation_failed(
-                actor,
-                &workspace,
-                Some(invitee),
-                invitation.role,
-                UNDELIVERABLE,
-                Some(&invitation.id),
-            ),
-        ),
-    }
-}
-
-/// The refusal, with what is recorded of the attempt. What was typed is recorded only where it is an address.
-pub(crate) fn failed(
-    refused: Refused,
-    by: &Member,
-    project: Option<&Project>,
-    typed: &str,
-    role: Role,
-    why: Why,
-) -> Refused {
-    let (by, project) = (by.clone(), project.cloned());
-    let address = email::parse(typed);
-    refused.recording(move |act| {
-        let known = address
-            .as_deref()
-            .map(|address| User::by_email(act.db, address))
-            .transpose()?
-            .flatten();
-        let invitee = match known {
-            Some(user) => Some(user.target()),
-            None => address.map(|address| Ref::new("unregistered").email(address)),
-        };
-        match &project {
-            Some(project) => act.record(
-                &by.workspace.id,
-                events::project::invitation_failed(by.actor(), project, invitee, role, why, None),
-            ),
-            None => act.record(
-                &by.workspace.id,
-                events::workspace::invitation_failed(
-                    by.actor(),
-                    &by.workspace,
-                    invitee,
-                    role,
-                    why,
-                    None,
-                ),
-            ),
-        }
-    })
-}
-
 /// Whether there is a seat for one more, counting those who are invited.
 fn room(act: &Act<'_>, by: &Member, role: Role) -> Result<Result<(), (Refused, Why)>, Refused> {
     let workspace = &by.workspace;
@@ -418,76 +322,5 @@ fn room(act: &Act<'_>, by: &Member, role: Role) -> Result<Result<(), (Refused, W
         } else {
             Ok(())
         },
-    )
-}
-
-const fn why(workspace: Reason, project: ProjectReason, stage: &'static str) -> Why {
-    Why {
-        workspace,
-        project,
-        stage,
-    }
-}
-
-const NOT_PERMITTED: Why = why(
-    Reason::PermissionDenied,
-    ProjectReason::PermissionDenied,
-    "authorization",
-);
-const ROLE_NOT_PERMITTED: Why = why(
-    Reason::RoleNotPermitted,
-    ProjectReason::RoleNotPermitted,
-    "authorization",
-);
-const INVALID_EMAIL: Why = why(
-    Reason::InvalidEmail,
-    ProjectReason::InvalidEmail,
-    "validation",
-);
-const ALREADY: Why = why(
-    Reason::AlreadyMember,
-    ProjectReason::AlreadyProjectMember,
-    "validation",
-);
-const GUESTS_FULL: Why = why(
-    Reason::GuestLimitReached,
-    ProjectReason::GuestLimitReached,
-    "validation",
-);
-const SEATS_FULL: Why = why(
-    Reason::SeatLimitReached,
-    ProjectReason::SeatLimitReached,
-    "validation",
-);
-/// A workspace cannot be archived, so its reason is never used.
-const PROJECT_ARCHIVED: Why = why(
-    Reason::InternalError,
-    ProjectReason::ProjectArchived,
-    "validation",
-);
-const UNDELIVERABLE: Why = why(
-    Reason::EmailUndeliverable,
-    ProjectReason::EmailUndeliverable,
-    "delivery",
-);
-/// Too many invitations by one person.
-pub(crate) const TOO_MANY: Why = why(
-    Reason::RateLimited,
-    ProjectReason::RateLimited,
-    "authorization",
-);
-
-/// The refusal for somebody who invites too many.
-pub(crate) fn too_many(by: &Member, project: Option<&Project>, typed: &str, role: Role) -> Refused {
-    failed(
-        Refused::new(
-            Kind::TooMany,
-            "You have invited many people. Go on in an hour.",
-        ),
-        by,
-        project,
-        typed,
-        role,
-        TOO_MANY,
     )
 }

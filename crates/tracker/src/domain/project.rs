@@ -1,19 +1,21 @@
 //! Projects: where issues belong.
 
+mod details;
+
 use annals_client::{Ref, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::group::Group;
 use super::integration;
-use super::member::{Member, Membership, Role};
+use super::member::{Member, Role};
 use super::permission::Deed;
-use super::text::{self, BODY_CHARS, NAME_CHARS};
 use super::user::time;
 use super::{project_member, widget};
 use crate::act::Act;
 use crate::clock::seconds_between;
 use crate::events;
 use crate::refused::Refused;
+pub(crate) use details::Details;
 
 /// A project of a workspace.
 #[derive(Clone, Debug)]
@@ -31,17 +33,6 @@ pub(crate) struct Project {
     pub(crate) default_assignee_id: Option<String>,
     pub(crate) archived_at: Option<Timestamp>,
     pub(crate) open_issues: u32,
-}
-
-/// What a form says of a project.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Details {
-    pub(crate) name: String,
-    pub(crate) website_host: String,
-    pub(crate) description: String,
-    pub(crate) restricted: bool,
-    pub(crate) account_id: Option<String>,
-    pub(crate) default_assignee_id: Option<String>,
 }
 
 const SELECT: &str = "select project.id, project.workspace_id, project.name, website_host, description, group_id, project_group.name,
@@ -145,79 +136,6 @@ impl Project {
                 "This project is archived. Unarchive it first.",
             )),
         }
-    }
-
-    fn details(&self) -> Details {
-        Details {
-            name: self.name.clone(),
-            website_host: self.website_host.clone(),
-            description: self.description.clone(),
-            restricted: self.restricted,
-            account_id: self.account_id.clone(),
-            default_assignee_id: self.default_assignee_id.clone(),
-        }
-    }
-
-    /// The same with other details.
-    fn with(&self, details: &Details) -> Self {
-        let details = details.clone();
-        Self {
-            name: details.name,
-            website_host: details.website_host,
-            description: details.description,
-            restricted: details.restricted,
-            account_id: details.account_id,
-            default_assignee_id: details.default_assignee_id,
-            ..self.clone()
-        }
-    }
-}
-
-impl Details {
-    /// What the form says, if all of it can be meant; `before` may stay as it is whatever it is.
-    fn checked(
-        &self,
-        db: &Connection,
-        by: &Member,
-        before: Option<&Details>,
-    ) -> Result<Self, Refused> {
-        let chosen = |chosen: &Option<String>| chosen.clone().filter(|chosen| !chosen.is_empty());
-        let (account_id, default_assignee_id) =
-            (chosen(&self.account_id), chosen(&self.default_assignee_id));
-        let stays = |is: fn(&Details) -> &Option<String>, value: &Option<String>| {
-            before.is_some_and(|before| is(before) == value)
-        };
-        if let Some(account) = account_id
-            .as_deref()
-            .filter(|_| !stays(|details| &details.account_id, &account_id))
-        {
-            let usable = integration::usable_by(db, by)?;
-            if !usable.iter().any(|usable| usable.id == account) {
-                return Err(Refused::invalid(
-                    "account_id",
-                    "This account is not connected.",
-                ));
-            }
-        }
-        if let Some(assignee) = default_assignee_id
-            .as_deref()
-            .filter(|_| !stays(|details| &details.default_assignee_id, &default_assignee_id))
-            && Membership::find(db, &by.workspace.id, assignee)?
-                .is_none_or(|membership| membership.role == Role::Guest)
-        {
-            return Err(Refused::invalid(
-                "default_assignee_id",
-                "Choose a member of this workspace.",
-            ));
-        }
-        Ok(Self {
-            name: text::line("name", &self.name, NAME_CHARS)?,
-            website_host: text::host("website_host", &self.website_host)?,
-            description: text::body("description", &self.description, BODY_CHARS)?,
-            restricted: self.restricted,
-            account_id,
-            default_assignee_id,
-        })
     }
 }
 

@@ -8,9 +8,10 @@ use annals_client::{Json, NewEvent, Object, Ref};
 
 use crate::domain::forward::Parcel;
 use crate::domain::integration::Account;
-use crate::domain::issue::{Issue, Reporter, Status};
+use crate::domain::issue::{Issue, Status};
 use crate::domain::member::Member;
 use crate::domain::project::Project;
+use crate::domain::report::Reporter;
 use crate::oauth::ForwardFailure;
 
 pub(crate) fn created(

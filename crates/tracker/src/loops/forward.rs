@@ -5,7 +5,8 @@ use tokio::task::spawn_blocking;
 
 use crate::app::App;
 use crate::domain::forward::{done, parcel, waiting};
-use crate::domain::issue::{Issue, Reporter};
+use crate::domain::issue::Issue;
+use crate::domain::report::Reporter;
 use crate::domain::workspace::Workspace;
 use crate::oauth::{self, ForwardFailure};
 use crate::refused::Refused;

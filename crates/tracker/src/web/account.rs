@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, to_with};
+use super::cookies::Cookies;
 use super::form::{Filled, Pressed};
 use super::frame::personal;
 use super::integrations::Line;
-use super::visitor::{Cookies, Person};
+use super::visitor::Person;
 use crate::app::App;
 use crate::clock::in_words;
 use crate::domain::integration::Account;
@@ -135,14 +136,10 @@ pub(super) async fn update(
     person: Person,
     Filled(form): Filled<ProfileForm>,
 ) -> Answer {
-    let (user, name, job_role) = (
-        person.user.clone(),
-        form.name.clone(),
-        form.job_role.clone(),
-    );
-    match app
-        .act(&person.visitor.context, move |act| {
-            account::update(act, &user, &name, &job_role)
+    let (name, job_role) = (form.name.clone(), form.job_role.clone());
+    match person
+        .act(&app, move |act, user| {
+            account::update(act, user, &name, &job_role)
         })
         .await
     {
@@ -170,11 +167,12 @@ async fn request_email(app: &App, person: &Person, form: &EmailForm) -> Result<S
     app.limiter
         .count(Limited::MailToAccount, &address, app.clock.now())?;
     let is_right = is_password(app, person, form.email_password.clone()).await?;
-    let (user, new) = (person.user.clone(), address.clone());
-    app.act(&person.visitor.context, move |act| {
-        email_change::request(act, &user, &new, is_right)
-    })
-    .await?;
+    let new = address.clone();
+    person
+        .act(app, move |act, user| {
+            email_change::request(act, user, &new, is_right)
+        })
+        .await?;
     Ok(address)
 }
 
@@ -196,11 +194,12 @@ async fn set_password(app: &App, person: &Person, form: PasswordForm) -> Result<
     password::check(&form.password, &person.user.email)?;
     let is_right = is_password(app, person, form.current).await?;
     let hash = app.passwords.hash(form.password).await?;
-    let (user, session) = (person.user.clone(), person.session.id.clone());
-    app.act(&person.visitor.context, move |act| {
-        recovery::change(act, &user, &session, is_right, &hash)
-    })
-    .await
+    let session = person.session.id.clone();
+    person
+        .act(app, move |act, user| {
+            recovery::change(act, user, &session, is_right, &hash)
+        })
+        .await
 }
 
 /// Whether this is the person's password. Whoever sits at somebody's open session guesses as slowly as anybody.
@@ -218,11 +217,9 @@ pub(super) async fn end_session(
     Path(id): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let user = person.user;
-    app.act(&person.visitor.context, move |act| {
-        session::revoke(act, &user, &id)
-    })
-    .await?;
+    person
+        .act(&app, move |act, user| session::revoke(act, user, &id))
+        .await?;
     Ok(to_with("/account", "That session is signed out."))
 }
 
@@ -243,9 +240,7 @@ pub(super) async fn delete(
 
 async fn delete_with(app: &App, person: &Person, password: String) -> Result<(), Refused> {
     let is_right = is_password(app, person, password).await?;
-    let user = person.user.clone();
-    app.act(&person.visitor.context, move |act| {
-        account::delete(act, &user, is_right)
-    })
-    .await
+    person
+        .act(app, move |act, user| account::delete(act, user, is_right))
+        .await
 }

@@ -8,7 +8,7 @@ use super::answer::{Answer, Problem, again, to_with};
 use super::form::{Filled, Pressed, ticked};
 use super::frame::{Place, within};
 use super::issues::{IssuePath, finish, issue_path, with};
-use super::visitor::{Desk, Seat};
+use super::visitor::Desk;
 use crate::app::App;
 use crate::domain::comment::{self, Comment};
 use crate::domain::issue::Issue;
@@ -43,11 +43,10 @@ pub(super) async fn publish(
     Path((_, _, number)): IssuePath,
     Filled(form): Filled<CommentForm>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
     let (body, quiet) = (form.body.clone(), ticked(form.members_only.as_ref()));
-    match app
-        .act(&desk.visitor.context, move |act| {
-            comment::publish(act, &by, &project, number, &body, quiet)
+    match desk
+        .act(&app, move |act, by, project| {
+            comment::publish(act, by, project, number, &body, quiet)
         })
         .await
     {
@@ -64,13 +63,13 @@ pub(super) async fn show_edit(
     desk: Desk,
     Path((_, _, number, id)): CommentPath,
 ) -> Answer {
-    let (by, project, looked_up) = (desk.member.clone(), desk.project.clone(), id.clone());
-    let comment = app
-        .read(move |db| {
-            let issue = Issue::load(db, &by, &project, number)?;
-            let mine = Comment::list(db, &by, &issue)?
+    let looked_up = id.clone();
+    let comment = desk
+        .read(&app, move |db, by, project| {
+            let issue = Issue::load(db, by, project, number)?;
+            let mine = Comment::list(db, by, &issue)?
                 .into_iter()
-                .find(|comment| comment.id == looked_up && comment.is_by(&by));
+                .find(|comment| comment.id == looked_up && comment.is_by(by));
             mine.ok_or_else(Refused::not_found)
         })
         .await?;
@@ -95,10 +94,9 @@ async fn edit_page(
     members_only: bool,
     problem: Problem,
 ) -> Answer {
-    let seat: Seat = desk.clone().into();
     let mut shell = within(
         app,
-        &seat,
+        &desk.seat,
         "Edit a comment",
         Place::Project(&desk.project.id),
     )
@@ -111,7 +109,7 @@ async fn edit_page(
         back,
         body,
         members_only,
-        may_comment_quietly: desk.member.may(Deed::CommentForMembers),
+        may_comment_quietly: desk.seat.member.may(Deed::CommentForMembers),
         problem: &problem,
     };
     again(&problem, &page)
@@ -123,15 +121,14 @@ pub(super) async fn edit(
     Path((_, _, number, id)): CommentPath,
     Filled(form): Filled<CommentForm>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
     let (body, quiet, at) = (
         form.body.clone(),
         ticked(form.members_only.as_ref()),
         id.clone(),
     );
-    match app
-        .act(&desk.visitor.context, move |act| {
-            comment::edit(act, &by, &project, (number, &at), &body, quiet)
+    match desk
+        .act(&app, move |act, by, project| {
+            comment::edit(act, by, project, (number, &at), &body, quiet)
         })
         .await
     {
@@ -151,10 +148,9 @@ pub(super) async fn delete(
     Path((_, _, number, id)): CommentPath,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            comment::delete(act, &by, &project, (number, &id))
+    let done = desk
+        .act(&app, move |act, by, project| {
+            comment::delete(act, by, project, (number, &id))
         })
         .await;
     finish(&app, &desk, number, done, "The comment is deleted.").await

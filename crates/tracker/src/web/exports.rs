@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::answer::{Answer, Problem, again, to};
 use super::form::{Filled, ticked};
 use super::frame::{Choice, Place, within};
-use super::visitor::{Desk, Seat};
+use super::visitor::Desk;
 use crate::app::App;
 use crate::clock::in_words;
 use crate::domain::export::{self, Export};
@@ -48,19 +48,20 @@ pub(super) async fn show(State(app): State<App>, desk: Desk) -> Answer {
 }
 
 async fn with(app: &App, desk: &Desk, problem: Problem) -> Answer {
-    desk.member.must(Deed::ExportIssues)?;
-    let (project, now) = (desk.project.clone(), app.clock.now());
-    let exports = app.read(move |db| Export::list(db, &project, now)).await?;
-    let seat: Seat = desk.clone().into();
+    desk.seat.member.must(Deed::ExportIssues)?;
+    let now = app.clock.now();
+    let exports = desk
+        .read(app, move |db, _, project| Export::list(db, project, now))
+        .await?;
     let mut shell = within(
         app,
-        &seat,
+        &desk.seat,
         &format!("Exports of {}", desk.project.name),
         Place::Project(&desk.project.id),
     )
     .await?;
     problem.above(&mut shell, &[]);
-    let base = path(desk);
+    let base = desk.path("/exports");
     let mut statuses = vec![Choice::new("", "All", "")];
     statuses.extend(
         Status::ALL
@@ -84,7 +85,7 @@ async fn with(app: &App, desk: &Desk, problem: Problem) -> Answer {
     });
     let page = ExportsPage {
         shell,
-        slug: &desk.member.workspace.slug,
+        slug: &desk.seat.member.workspace.slug,
         project: &desk.project,
         statuses,
         exports: exports.collect(),
@@ -97,18 +98,14 @@ pub(super) async fn request(
     desk: Desk,
     Filled(form): Filled<ExportForm>,
 ) -> Answer {
-    let (by, project, comments) = (
-        desk.member.clone(),
-        desk.project.clone(),
-        ticked(form.include_comments.as_ref()),
-    );
-    match app
-        .act(&desk.visitor.context, move |act| {
-            export::request(act, &by, &project, &form.status, comments)
+    let comments = ticked(form.include_comments.as_ref());
+    match desk
+        .act(&app, move |act, by, project| {
+            export::request(act, by, project, &form.status, comments)
         })
         .await
     {
-        Ok(id) => Ok(to(&format!("{}/{id}", path(&desk)))),
+        Ok(id) => Ok(to(&desk.path(&format!("/exports/{id}")))),
         Err(refused) => with(&app, &desk, refused.into()).await,
     }
 }
@@ -119,12 +116,12 @@ pub(super) async fn download(
     desk: Desk,
     Path((_, _, id)): Path<(String, String, String)>,
 ) -> Answer {
-    let (by, project, now) = (desk.member.clone(), desk.project.clone(), app.clock.now());
-    let file = app
-        .read(move |db| {
+    let now = app.clock.now();
+    let file = desk
+        .read(&app, move |db, by, project| {
             by.must(Deed::ExportIssues)?;
-            let export = Export::load(db, &project, &id, now)?;
-            export::csv(db, &by, &project, &export)
+            let export = Export::load(db, project, &id, now)?;
+            export::csv(db, by, project, &export)
         })
         .await?;
     let headers = [
@@ -133,11 +130,4 @@ pub(super) async fn download(
         (CACHE_CONTROL, "no-store"),
     ];
     Ok((headers, file).into_response())
-}
-
-fn path(desk: &Desk) -> String {
-    format!(
-        "/w/{}/p/{}/exports",
-        desk.member.workspace.slug, desk.project.id
-    )
 }

@@ -77,11 +77,9 @@ pub(super) async fn create(
     person: Person,
     Filled(form): Filled<NewForm>,
 ) -> Answer {
-    let (user, name) = (person.user.clone(), form.name.clone());
-    match app
-        .act(&person.visitor.context, move |act| {
-            workspace::create(act, &user, &name)
-        })
+    let name = form.name.clone();
+    match person
+        .act(&app, move |act, user| workspace::create(act, user, &name))
         .await
     {
         Ok(workspace) => Ok(to_with(

@@ -8,11 +8,12 @@ use tokio::task::spawn_blocking;
 use super::answer::{Answer, Problem, again, flashing, to, to_with};
 use super::form::{Filled, Pressed};
 use super::frame::{Place, within};
-use super::settings::{nav, path};
+use super::settings::nav;
 use super::visitor::{Person, Seat};
 use crate::app::App;
 use crate::clock::in_words;
-use crate::domain::integration::{self, Account, Attempt, Owner};
+use crate::domain::connection::{self, Attempt, Owner};
+use crate::domain::integration::{self, Account};
 use crate::domain::permission::Deed;
 use crate::look::{Link, Shell};
 use crate::oauth::{self, Provider};
@@ -87,9 +88,8 @@ pub(super) async fn show(State(app): State<App>, seat: Seat) -> Answer {
 
 async fn with(app: &App, seat: &Seat, problem: Problem) -> Answer {
     seat.member.must(Deed::ConnectSharedAccounts)?;
-    let workspace = seat.member.workspace.id.clone();
-    let accounts = app
-        .read(move |db| Account::of_workspace(db, &workspace))
+    let accounts = seat
+        .read(app, |db, by| Account::of_workspace(db, &by.workspace.id))
         .await?;
     let mut shell = within(app, seat, "Integrations", Place::Settings).await?;
     problem.above(&mut shell, &[]);
@@ -136,10 +136,12 @@ async fn connect(app: &App, person: &Person, provider: &str, owner: Owner) -> An
         provider.id.clone(),
         person.session.id.clone(),
     );
-    app.act(&person.visitor.context, move |act| {
-        integration::begin(act, &owner, &session, &id, &begun)
-    })
-    .await?;
+    person
+        .visitor
+        .act(app, move |act| {
+            connection::begin(act, &owner, &session, &id, &begun)
+        })
+        .await?;
     Ok(to(&url))
 }
 
@@ -153,15 +155,10 @@ pub(super) async fn callback(
     person: Person,
     Query(callback): Query<Callback>,
 ) -> Answer {
-    let context = &person.visitor.context;
-    let (user, session, state) = (
-        person.user.clone(),
-        person.session.id.clone(),
-        callback.state.clone(),
-    );
-    let attempt = app
-        .act(context, move |act| {
-            integration::take(act, &user, &session, &state)
+    let (session, state) = (person.session.id.clone(), callback.state.clone());
+    let attempt = person
+        .act(&app, move |act, user| {
+            connection::take(act, user, &session, &state)
         })
         .await?;
     let back = match &attempt.owner {
@@ -171,15 +168,16 @@ pub(super) async fn callback(
     let provider = find(&app, &attempt.provider)?.clone();
     let name = provider.name.clone();
     let answered = ask(&app, provider, &attempt, callback).await?;
-    let done = app
-        .act(context, move |act| match answered {
-            Ok(account) => integration::connect(act, &attempt, &account),
+    let done = person
+        .visitor
+        .act(&app, move |act| match answered {
+            Ok(account) => connection::connect(act, &attempt, &account),
             Err(failure) => {
                 let refused = Refused::new(Kind::Conflict, failure.in_words(&name));
                 let (owner, provider, stage) =
                     (&attempt.owner, &attempt.provider, failure.stage.as_str());
                 let code = failure.provider_error_code.as_deref();
-                Err(integration::failed(
+                Err(connection::failed(
                     refused,
                     owner,
                     provider,
@@ -235,17 +233,16 @@ pub(super) async fn delete_shared(
     Filled(_): Filled<Pressed>,
 ) -> Answer {
     seat.member.must(Deed::ConnectSharedAccounts)?;
-    let by = seat.member.clone();
     let revoked = revoke(&app, &id, |account| {
         account.workspace_id.as_deref() == Some(&seat.member.workspace.id)
     })
     .await?;
-    app.act(&seat.visitor.context, move |act| {
-        integration::delete_shared(act, &by, &id, revoked)
+    seat.act(&app, move |act, by| {
+        integration::delete_shared(act, by, &id, revoked)
     })
     .await?;
     Ok(to_with(
-        &path(&seat, "/integrations"),
+        &seat.path("/settings/integrations"),
         "The account is disconnected.",
     ))
 }
@@ -261,10 +258,11 @@ pub(super) async fn delete_personal(
         account.user_id.as_deref() == Some(&user.id)
     })
     .await?;
-    app.act(&person.visitor.context, move |act| {
-        integration::delete_personal(act, &user, &id, revoked)
-    })
-    .await?;
+    person
+        .act(&app, move |act, user| {
+            integration::delete_personal(act, user, &id, revoked)
+        })
+        .await?;
     Ok(to_with("/account", "The account is disconnected."))
 }
 

@@ -5,10 +5,11 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, to_with};
+use super::cookies::Cookies;
 use super::form::{Filled, Pressed};
 use super::frame::plain;
 use super::login::already_signed_in;
-use super::visitor::{Cookies, Person, Visitor};
+use super::visitor::{Person, Visitor};
 use crate::app::App;
 use crate::domain::join;
 use crate::domain::user::User;
@@ -98,11 +99,8 @@ pub(super) async fn accept(
     Path(token): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let user = person.user;
-    let workspace = app
-        .act(&person.visitor.context, move |act| {
-            join::accept(act, &token, &user)
-        })
+    let workspace = person
+        .act(&app, move |act, user| join::accept(act, &token, user))
         .await?;
     Ok(to_with(&format!("/w/{}", workspace.slug), "Welcome!"))
 }
@@ -151,10 +149,11 @@ async fn accept_with(
     password::check(&form.password, &open.invitation.email)?;
     let hash = app.passwords.hash(form.password.clone()).await?;
     let (name, device) = (form.name.clone(), visitor.device.clone());
-    app.act(&visitor.context, move |act| {
-        join::accept_anew(act, &token, &name, &hash, &device)
-    })
-    .await
+    visitor
+        .act(app, move |act| {
+            join::accept_anew(act, &token, &name, &hash, &device)
+        })
+        .await
 }
 
 pub(super) async fn by_domain(
@@ -163,11 +162,8 @@ pub(super) async fn by_domain(
     Path(slug): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let user = person.user;
-    let workspace = app
-        .act(&person.visitor.context, move |act| {
-            join::by_domain(act, &slug, &user)
-        })
+    let workspace = person
+        .act(&app, move |act, user| join::by_domain(act, &slug, user))
         .await?;
     Ok(to_with(&format!("/w/{}", workspace.slug), "Welcome!"))
 }

@@ -6,9 +6,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, page, to, to_with};
+use super::cookies::Cookies;
 use super::form::{Filled, ticked};
 use super::frame::plain;
-use super::visitor::{Cookies, Person, Visitor, next_path};
+use super::visitor::{Person, Visitor, next_path};
 use crate::app::App;
 use crate::domain::session::{self, Begun};
 use crate::domain::user::User;
@@ -117,10 +118,11 @@ async fn with_password(
         .verify(password, known.and_then(|user| user.password_hash))
         .await?;
     let device = visitor.device.clone();
-    app.act(&visitor.context, move |act| {
-        login::with_password(act, &address, is_right, &device)
-    })
-    .await
+    visitor
+        .act(app, move |act| {
+            login::with_password(act, &address, is_right, &device)
+        })
+        .await
 }
 
 pub(super) async fn show_code(visitor: Visitor, Query(next): Query<Next>) -> Answer {
@@ -193,10 +195,11 @@ async fn with_code(app: &App, visitor: &Visitor, form: &CodeForm) -> Result<Begu
     let address = email::parse(&form.email).unwrap_or_default();
     limit(app, visitor, &address, "login_code").await?;
     let (typed, device) = (form.code.clone(), visitor.device.clone());
-    app.act(&visitor.context, move |act| {
-        login_code::redeem(act, &address, &typed, &device)
-    })
-    .await
+    visitor
+        .act(app, move |act| {
+            login_code::redeem(act, &address, &typed, &device)
+        })
+        .await
 }
 
 /// Does in a moment what sends a mail to whoever has an address, if anybody has.
@@ -260,15 +263,12 @@ pub(super) async fn log_out(
     person: Person,
     Filled(form): Filled<LogoutForm>,
 ) -> Answer {
-    let (user, session, everywhere) = (
-        person.user,
-        person.session,
-        ticked(form.everywhere.as_ref()),
-    );
-    app.act(&person.visitor.context, move |act| {
-        session::log_out(act, &user, &session, everywhere)
-    })
-    .await?;
+    let (session, everywhere) = (person.session.clone(), ticked(form.everywhere.as_ref()));
+    person
+        .act(&app, move |act, user| {
+            session::log_out(act, user, &session, everywhere)
+        })
+        .await?;
     let mut response = to_with("/login", "You are signed out.");
     Cookies::of(&app).sign_out(&mut response);
     Ok(response)

@@ -72,9 +72,9 @@ pub(super) async fn show(State(app): State<App>, seat: Seat) -> Answer {
 }
 
 async fn with(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem) -> Answer {
-    let (me, now) = (seat.member.clone(), app.clock.now());
-    let (listed, count, invitations) = app
-        .read(move |db| {
+    let now = app.clock.now();
+    let (listed, count, invitations) = seat
+        .read(app, move |db, me| {
             let listed = member::list(db, &me.workspace.id)?;
             let count = me.workspace.head_count(db)?;
             let mut invitations = Vec::new();
@@ -89,7 +89,7 @@ async fn with(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem)
                     invitations.push(line(
                         &invitation,
                         project.map(|project| project.name),
-                        &me,
+                        me,
                         now,
                     ));
                 }
@@ -184,7 +184,7 @@ pub(super) async fn invite(
 ) -> Answer {
     match invite_as(&app, &seat, &form).await {
         Ok(()) => Ok(to_with(
-            &members_path(&seat),
+            &seat.path("/members"),
             &format!("{} is invited.", form.email.trim()),
         )),
         Err(refused) => with(&app, &seat, &form.email, &form.role, refused.into()).await,
@@ -193,17 +193,16 @@ pub(super) async fn invite(
 
 async fn invite_as(app: &App, seat: &Seat, form: &InviteForm) -> Result<(), Refused> {
     let role = Role::required(&form.role)?;
-    let by = seat.member.clone();
     let typed = form.email.clone();
     let allowed = app
         .limiter
-        .count(Limited::Invitations, &by.user.id, app.clock.now())
+        .count(Limited::Invitations, &seat.member.user.id, app.clock.now())
         .is_ok();
-    app.act(&seat.visitor.context, move |act| {
+    seat.act(app, move |act, by| {
         if !allowed {
-            return Err(invitation::too_many(&by, None, &typed, role));
+            return Err(invitation::too_many(by, None, &typed, role));
         }
-        invitation::invite(act, &by, None, &typed, role)
+        invitation::invite(act, by, None, &typed, role)
     })
     .await
 }
@@ -216,11 +215,8 @@ pub(super) async fn resend(
 ) -> Answer {
     app.limiter
         .count(Limited::Invitations, &seat.member.user.id, app.clock.now())?;
-    let by = seat.member.clone();
-    let done = app
-        .act(&seat.visitor.context, move |act| {
-            invitation::resend(act, &by, &id)
-        })
+    let done = seat
+        .act(&app, move |act, by| invitation::resend(act, by, &id))
         .await;
     finish(&app, &seat, done, "The invitation is sent again.").await
 }
@@ -231,11 +227,8 @@ pub(super) async fn revoke(
     Path((_, id)): Path<(String, String)>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let by = seat.member.clone();
-    let done = app
-        .act(&seat.visitor.context, move |act| {
-            invitation::revoke(act, &by, &id)
-        })
+    let done = seat
+        .act(&app, move |act, by| invitation::revoke(act, by, &id))
         .await;
     finish(&app, &seat, done, "The invitation is taken back.").await
 }
@@ -246,16 +239,11 @@ pub(super) async fn set_role(
     Path((_, user)): Path<(String, String)>,
     Filled(form): Filled<RoleForm>,
 ) -> Answer {
-    let by = seat.member.clone();
-    let done = match Role::required(&form.role) {
-        Ok(role) => {
-            app.act(&seat.visitor.context, move |act| {
-                member::set_role(act, &by, &user, role)
-            })
-            .await
-        }
-        Err(refused) => Err(refused),
-    };
+    let done = seat
+        .act(&app, move |act, by| {
+            member::set_role(act, by, &user, Role::required(&form.role)?)
+        })
+        .await;
     finish(&app, &seat, done, "The role is changed.").await
 }
 
@@ -265,11 +253,8 @@ pub(super) async fn remove(
     Path((_, user)): Path<(String, String)>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let by = seat.member.clone();
-    let done = app
-        .act(&seat.visitor.context, move |act| {
-            member::remove(act, &by, &user)
-        })
+    let done = seat
+        .act(&app, move |act, by| member::remove(act, by, &user))
         .await;
     finish(&app, &seat, done, "Removed from the workspace.").await
 }
@@ -279,11 +264,7 @@ pub(super) async fn leave(
     seat: Seat,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let me = seat.member.clone();
-    match app
-        .act(&seat.visitor.context, move |act| member::leave(act, &me))
-        .await
-    {
+    match seat.act(&app, member::leave).await {
         Ok(()) => Ok(to_with(
             "/",
             &format!("You have left {}.", seat.member.workspace.name),
@@ -294,11 +275,7 @@ pub(super) async fn leave(
 
 async fn finish(app: &App, seat: &Seat, done: Result<(), Refused>, said: &str) -> Answer {
     match done {
-        Ok(()) => Ok(to_with(&members_path(seat), said)),
+        Ok(()) => Ok(to_with(&seat.path("/members"), said)),
         Err(refused) => with(app, seat, "", "member", refused.into()).await,
     }
-}
-
-fn members_path(seat: &Seat) -> String {
-    format!("/w/{}/members", seat.member.workspace.slug)
 }

@@ -5,11 +5,12 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, page, to_with};
+use super::cookies::Cookies;
 use super::form::Filled;
 use super::frame::plain;
 use super::login::mail_soon;
 use super::signup::notice;
-use super::visitor::{Cookies, Visitor};
+use super::visitor::Visitor;
 use crate::app::App;
 use crate::domain::{email, recovery};
 use crate::look::Shell;
@@ -136,8 +137,7 @@ async fn set(app: &App, visitor: &Visitor, token: String, password: String) -> R
         .await?;
     password::check(&password, &user.email)?;
     let hash = app.passwords.hash(password).await?;
-    app.act(&visitor.context, move |act| {
-        recovery::complete(act, &token, &hash)
-    })
-    .await
+    visitor
+        .act(app, move |act| recovery::complete(act, &token, &hash))
+        .await
 }

@@ -102,7 +102,7 @@ pub(super) fn nav(member: &Member, current: &str) -> Vec<Link> {
 pub(super) async fn show(State(app): State<App>, seat: Seat) -> Answer {
     if !seat.member.may(Deed::ManageWorkspace) {
         seat.member.must(Deed::ManageProjects)?;
-        return Ok(to(&path(&seat, "/groups")));
+        return Ok(to(&seat.path("/settings/groups")));
     }
     general(&app, &seat, None, Problem::none()).await
 }
@@ -134,18 +134,18 @@ pub(super) async fn update(
     seat: Seat,
     Filled(form): Filled<GeneralForm>,
 ) -> Answer {
-    let (by, filled) = (seat.member.clone(), form.clone());
+    let filled = form.clone();
     let (password, code) = (
         ticked(form.password_allowed.as_ref()),
         ticked(form.login_code_allowed.as_ref()),
     );
-    match app
-        .act(&seat.visitor.context, move |act| {
-            workspace::update(act, &by, &filled.name, password, code)
+    match seat
+        .act(&app, move |act, by| {
+            workspace::update(act, by, &filled.name, password, code)
         })
         .await
     {
-        Ok(()) => Ok(to_with(&path(&seat, ""), "The settings are saved.")),
+        Ok(()) => Ok(to_with(&seat.path("/settings"), "The settings are saved.")),
         Err(refused) => general(&app, &seat, Some(&form), refused.into()).await,
     }
 }
@@ -155,11 +155,8 @@ pub(super) async fn delete(
     seat: Seat,
     Filled(form): Filled<DeleteForm>,
 ) -> Answer {
-    let by = seat.member.clone();
-    match app
-        .act(&seat.visitor.context, move |act| {
-            workspace::delete(act, &by, &form.name)
-        })
+    match seat
+        .act(&app, move |act, by| workspace::delete(act, by, &form.name))
         .await
     {
         Ok(()) => Ok(to_with(
@@ -180,9 +177,8 @@ pub(super) async fn show_domains(State(app): State<App>, seat: Seat) -> Answer {
 
 async fn domains(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem) -> Answer {
     seat.member.must(Deed::ManageWorkspace)?;
-    let workspace = seat.member.workspace.id.clone();
-    let domains = app
-        .read(move |db| DomainJoin::of_workspace(db, &workspace))
+    let domains = seat
+        .read(app, |db, by| DomainJoin::of_workspace(db, &by.workspace.id))
         .await?;
     let mut shell = within(app, seat, "Domains", Place::Settings).await?;
     problem.above(&mut shell, &["email", "role"]);
@@ -206,23 +202,19 @@ pub(super) async fn add_domain(
     seat: Seat,
     Filled(form): Filled<DomainForm>,
 ) -> Answer {
-    let (by, typed) = (seat.member.clone(), form.email.clone());
-    let done = match Role::required(&form.role) {
-        Ok(role) => {
-            app.act(&seat.visitor.context, move |act| {
-                domain_join::request(act, &by, &typed, role)
-            })
-            .await
-        }
-        Err(refused) => Err(refused),
-    };
+    let (typed, role) = (form.email.clone(), form.role.clone());
+    let done = seat
+        .act(&app, move |act, by| {
+            domain_join::request(act, by, &typed, Role::required(&role)?)
+        })
+        .await;
     match done {
         Ok(()) => {
             let said = format!(
                 "We have sent a link to {}. The domain is added once it is opened.",
                 form.email.trim()
             );
-            Ok(to_with(&path(&seat, "/domains"), &said))
+            Ok(to_with(&seat.path("/settings/domains"), &said))
         }
         Err(refused) => domains(&app, &seat, &form.email, &form.role, refused.into()).await,
     }
@@ -234,14 +226,14 @@ pub(super) async fn remove_domain(
     Path((_, id)): Path<(String, String)>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let by = seat.member.clone();
-    match app
-        .act(&seat.visitor.context, move |act| {
-            domain_join::remove(act, &by, &id)
-        })
+    match seat
+        .act(&app, move |act, by| domain_join::remove(act, by, &id))
         .await
     {
-        Ok(()) => Ok(to_with(&path(&seat, "/domains"), "The domain is removed.")),
+        Ok(()) => Ok(to_with(
+            &seat.path("/settings/domains"),
+            "The domain is removed.",
+        )),
         Err(refused) => domains(&app, &seat, "", "member", refused.into()).await,
     }
 }
@@ -252,8 +244,9 @@ pub(super) async fn show_groups(State(app): State<App>, seat: Seat) -> Answer {
 
 async fn groups(app: &App, seat: &Seat, name: &str, problem: Problem) -> Answer {
     seat.member.must(Deed::ManageProjects)?;
-    let workspace = seat.member.workspace.id.clone();
-    let groups = app.read(move |db| Group::list(db, &workspace)).await?;
+    let groups = seat
+        .read(app, |db, by| Group::list(db, &by.workspace.id))
+        .await?;
     let mut shell = within(app, seat, "Groups", Place::Settings).await?;
     problem.above(&mut shell, &["name"]);
     let page = GroupsPage {
@@ -272,14 +265,15 @@ pub(super) async fn add_group(
     seat: Seat,
     Filled(form): Filled<GroupForm>,
 ) -> Answer {
-    let (by, name) = (seat.member.clone(), form.name.clone());
-    let done: Result<(), Refused> = app
-        .act(&seat.visitor.context, move |act| {
-            group::create(act, &by, &name)
-        })
+    let name = form.name.clone();
+    let done: Result<(), Refused> = seat
+        .act(&app, move |act, by| group::create(act, by, &name))
         .await;
     match done {
-        Ok(()) => Ok(to_with(&path(&seat, "/groups"), "The group is made.")),
+        Ok(()) => Ok(to_with(
+            &seat.path("/settings/groups"),
+            "The group is made.",
+        )),
         Err(refused) => groups(&app, &seat, &form.name, refused.into()).await,
     }
 }
@@ -290,21 +284,14 @@ pub(super) async fn delete_group(
     Path((_, id)): Path<(String, String)>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let by = seat.member.clone();
-    match app
-        .act(&seat.visitor.context, move |act| {
-            group::delete(act, &by, &id)
-        })
+    match seat
+        .act(&app, move |act, by| group::delete(act, by, &id))
         .await
     {
         Ok(()) => Ok(to_with(
-            &path(&seat, "/groups"),
+            &seat.path("/settings/groups"),
             "The group is deleted. Its projects are filed under none.",
         )),
         Err(refused) => groups(&app, &seat, "", refused.into()).await,
     }
-}
-
-pub(super) fn path(seat: &Seat, below: &str) -> String {
-    format!("/w/{}/settings{below}", seat.member.workspace.slug)
 }

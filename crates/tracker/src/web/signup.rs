@@ -5,9 +5,10 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, page, to, to_with};
+use super::cookies::Cookies;
 use super::form::{Filled, Pressed};
 use super::frame::plain;
-use super::visitor::{Cookies, Person, Visitor};
+use super::visitor::{Person, Visitor};
 use crate::app::App;
 use crate::domain::domain_join::{self, DomainJoin};
 use crate::domain::signup::Verification;
@@ -106,10 +107,9 @@ async fn sign_up_as(app: &App, visitor: &Visitor, form: &SignupForm) -> Result<S
     app.limiter.count(Limited::MailToAccount, &address, now)?;
     let hash = app.passwords.hash(form.password.clone()).await?;
     let to = address.clone();
-    app.act(&visitor.context, move |act| {
-        signup::sign_up(act, &name, &address, &hash)
-    })
-    .await?;
+    visitor
+        .act(app, move |act| signup::sign_up(act, &name, &address, &hash))
+        .await?;
     Ok(to)
 }
 
@@ -190,10 +190,11 @@ async fn verify_as(
     }
     let is_owner = mine || app.passwords.verify(password, user.password_hash).await?;
     let (token, device) = (token.to_owned(), visitor.device.clone());
-    app.act(&visitor.context, move |act| {
-        signup::verify(act, &token, is_owner, (!mine).then_some(&device))
-    })
-    .await
+    visitor
+        .act(app, move |act| {
+            signup::verify(act, &token, is_owner, (!mine).then_some(&device))
+        })
+        .await
 }
 
 pub(super) async fn send_again(
@@ -203,12 +204,10 @@ pub(super) async fn send_again(
 ) -> Answer {
     app.limiter
         .count(Limited::MailToAccount, &person.user.email, app.clock.now())?;
-    let user = person.user;
-    if user.email_verified_at.is_none() {
-        app.act(&person.visitor.context, move |act| {
-            signup::send_again(act, &user)
-        })
-        .await?;
+    if person.user.email_verified_at.is_none() {
+        person
+            .act(&app, move |act, user| signup::send_again(act, user))
+            .await?;
     }
     Ok(to_with("/", "We have sent you another link."))
 }
@@ -243,10 +242,9 @@ pub(super) async fn confirm_email(
     Path(token): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    app.act(&visitor.context, move |act| {
-        email_change::confirm(act, &token)
-    })
-    .await?;
+    visitor
+        .act(&app, move |act| email_change::confirm(act, &token))
+        .await?;
     let back = if visitor.signed_in.is_some() {
         "/account"
     } else {
@@ -292,10 +290,9 @@ pub(super) async fn verify_domain(
     Path(token): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let user = person.user;
-    let workspace = app
-        .act(&person.visitor.context, move |act| {
-            domain_join::verify(act, &token, &user)
+    let workspace = person
+        .act(&app, move |act, user| {
+            domain_join::verify(act, &token, user)
         })
         .await?;
     Ok(to_with(

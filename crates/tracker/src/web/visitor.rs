@@ -2,16 +2,19 @@
 
 use annals_client::RequestContext;
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
-use axum::http::header::{COOKIE, USER_AGENT};
-use axum::http::{HeaderMap, Method, request::Parts};
+use axum::http::header::USER_AGENT;
+use axum::http::{Method, request::Parts};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use rusqlite::Connection;
 
+use super::cookies::{Cookies, cookie};
 use super::{answer, csrf};
+use crate::act::Act;
 use crate::app::App;
 use crate::domain::member::Member;
 use crate::domain::project::Project;
-use crate::domain::session::{Device, LIFETIME, Session};
+use crate::domain::session::{Device, Session};
 use crate::domain::user::User;
 use crate::look::Flash;
 use crate::refused::Refused;
@@ -48,63 +51,88 @@ pub(super) struct Seat {
 /// Somebody at a project, by `{workspace}` and `{project}` of the path.
 #[derive(Clone, Debug)]
 pub(super) struct Desk {
-    pub(super) visitor: Visitor,
-    pub(super) member: Member,
+    pub(super) seat: Seat,
     pub(super) project: Project,
 }
 
-/// Names of the cookies. Where there is https they belong to this host alone, whatever its neighbours do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cookies {
-    secure: bool,
+impl Visitor {
+    /// Does something that needs nobody to be signed in.
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Act<'_>) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        app.act(&self.context, work).await
+    }
 }
 
-impl Cookies {
-    pub(super) fn of(app: &App) -> Self {
-        Self {
-            secure: app.settings.public_url.starts_with("https://"),
-        }
+impl Person {
+    /// Does something as this person.
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Act<'_>, &User) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let user = self.user.clone();
+        self.visitor.act(app, move |act| work(act, &user)).await
+    }
+}
+
+impl Seat {
+    /// Does something as this member.
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Act<'_>, &Member) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let by = self.member.clone();
+        self.visitor.act(app, move |act| work(act, &by)).await
     }
 
-    fn session(self) -> &'static str {
-        if self.secure {
-            "__Host-tracker_session"
-        } else {
-            "tracker_session"
-        }
+    /// Reads for this member.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Connection, &Member) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let by = self.member.clone();
+        app.read(move |db| work(db, &by)).await
     }
 
-    fn browser(self) -> &'static str {
-        if self.secure {
-            "__Host-tracker_browser"
-        } else {
-            "tracker_browser"
-        }
+    /// The address of a page of the workspace.
+    pub(super) fn path(&self, below: &str) -> String {
+        format!("/w/{}{below}", self.member.workspace.slug)
+    }
+}
+
+impl Desk {
+    /// Does something in the project, as this member.
+    pub(super) async fn act<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Act<'_>, &Member, &Project) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let project = self.project.clone();
+        self.seat
+            .act(app, move |act, by| work(act, by, &project))
+            .await
     }
 
-    fn attributes(self) -> &'static str {
-        if self.secure {
-            "Path=/; HttpOnly; SameSite=Lax; Secure"
-        } else {
-            "Path=/; HttpOnly; SameSite=Lax"
-        }
+    /// Reads of the project, for this member.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        app: &App,
+        work: impl FnOnce(&Connection, &Member, &Project) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let project = self.project.clone();
+        self.seat
+            .read(app, move |db, by| work(db, by, &project))
+            .await
     }
 
-    /// Signs a browser in.
-    pub(super) fn sign_in(self, response: &mut Response, token: &str) {
-        let (name, attributes, seconds) = (self.session(), self.attributes(), LIFETIME.as_secs());
-        answer::set_cookie(
-            response,
-            &format!("{name}={token}; {attributes}; Max-Age={seconds}"),
-        );
-    }
-
-    /// Signs it out.
-    pub(super) fn sign_out(self, response: &mut Response) {
-        answer::set_cookie(
-            response,
-            &format!("{}=; {}; Max-Age=0", self.session(), self.attributes()),
-        );
+    /// The address of a page of the project.
+    pub(super) fn path(&self, below: &str) -> String {
+        self.seat.path(&format!("/p/{}{below}", self.project.id))
     }
 }
 
@@ -171,16 +199,6 @@ pub(super) async fn visit(State(app): State<App>, mut request: Request, next: Ne
         );
     }
     response
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
 }
 
 /// Where somebody goes who has to sign in first.
@@ -255,18 +273,13 @@ impl FromRequestParts<App> for Desk {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let Seat { visitor, member } = Seat::from_request_parts(parts, app).await?;
+        let seat = Seat::from_request_parts(parts, app).await?;
         let id = param(parts, app, "project").await?;
-        let loading = member.clone();
-        let project = app
-            .read(move |db| Project::load(db, &loading, &id))
+        let project = seat
+            .read(app, move |db, by| Project::load(db, by, &id))
             .await
             .map_err(Refused::into_response)?;
-        Ok(Self {
-            visitor,
-            member,
-            project,
-        })
+        Ok(Self { seat, project })
     }
 }
 
@@ -281,19 +294,9 @@ async fn param(parts: &mut Parts, app: &App, name: &str) -> Result<String, Respo
     found.ok_or_else(|| Refused::not_found().into_response())
 }
 
-impl From<Desk> for Seat {
-    fn from(desk: Desk) -> Self {
-        Self {
-            visitor: desk.visitor,
-            member: desk.member,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{cookie, next_path};
-    use axum::http::{HeaderMap, HeaderValue};
+    use super::next_path;
 
     #[test]
     fn nobody_is_led_elsewhere() {
@@ -308,21 +311,5 @@ mod tests {
         ] {
             assert_eq!(next_path(wrong), "/");
         }
-    }
-
-    #[test]
-    fn cookies_are_found_by_their_whole_name() {
-        let mut headers = HeaderMap::new();
-        headers.append("cookie", HeaderValue::from_static("xa=1; a=2;b=3"));
-        headers.append("cookie", HeaderValue::from_static("c=4"));
-        assert_eq!(
-            (
-                cookie(&headers, "a"),
-                cookie(&headers, "b"),
-                cookie(&headers, "c")
-            ),
-            (Some("2"), Some("3"), Some("4"))
-        );
-        assert_eq!(cookie(&headers, "d"), None);
     }
 }

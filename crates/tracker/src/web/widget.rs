@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use super::answer::status;
 use crate::app::App;
 use crate::clock::seconds_between;
-use crate::domain::issue::{self, Report, Reporter, creation_failed};
 use crate::domain::project::Project;
+use crate::domain::report::{self, Report, Reporter, creation_failed};
 use crate::domain::widget::{self, Visibility, Widget};
 use crate::domain::{email, text};
 use crate::limits::Limited;
@@ -200,7 +200,7 @@ async fn take(
                 Ok(understood) => understood,
                 Err(refused) => return refuse(refused, Reason::ValidationFailed),
             };
-            let issue = issue::create(act, &reporter, &project, "widget", &report)?;
+            let issue = report::create(act, &reporter, &project, "widget", &report)?;
             Ok((issue, reporter))
         })
         .await;

@@ -49,8 +49,7 @@ struct NewPage<'a> {
 }
 
 pub(in super::super) async fn show(State(app): State<App>, seat: Seat) -> Answer {
-    let member = seat.member.clone();
-    let projects = app.read(move |db| Project::visible_to(db, &member)).await?;
+    let projects = seat.read(&app, Project::visible_to).await?;
     let slug = &seat.member.workspace.slug;
     let (mut groups, mut archived): (Vec<(String, Vec<Card>)>, Vec<Card>) =
         (Vec::new(), Vec::new());
@@ -87,12 +86,11 @@ pub(in super::super) async fn show_new(State(app): State<App>, seat: Seat) -> An
 }
 
 async fn new_page(app: &App, seat: &Seat, form: &ProjectForm, problem: Problem) -> Answer {
-    let by = seat.member.clone();
-    let (groups, usable, members) = app
-        .read(move |db| {
+    let (groups, usable, members) = seat
+        .read(app, |db, by| {
             Ok((
                 Group::list(db, &by.workspace.id)?,
-                integration::usable_by(db, &by)?,
+                integration::usable_by(db, by)?,
                 member::list(db, &by.workspace.id)?,
             ))
         })
@@ -132,16 +130,16 @@ pub(in super::super) async fn create(
     seat: Seat,
     Filled(form): Filled<ProjectForm>,
 ) -> Answer {
-    let (by, details) = (seat.member.clone(), form.details());
+    let details = form.details();
     let group = (!form.group_id.is_empty()).then(|| form.group_id.clone());
-    match app
-        .act(&seat.visitor.context, move |act| {
-            project::create(act, &by, &details, group.as_deref())
+    match seat
+        .act(&app, move |act, by| {
+            project::create(act, by, &details, group.as_deref())
         })
         .await
     {
         Ok(project) => Ok(to_with(
-            &format!("/w/{}/p/{}", seat.member.workspace.slug, project.id),
+            &seat.path(&format!("/p/{}", project.id)),
             "The project is ready for its first issue.",
         )),
         Err(refused) => new_page(&app, &seat, &form, refused.into()).await,

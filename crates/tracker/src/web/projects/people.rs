@@ -8,7 +8,7 @@ use super::super::answer::{Answer, Problem, again, to_with};
 use super::super::form::{Filled, Pressed};
 use super::super::frame::{Place, within};
 use super::super::members::{InvitationLine, line};
-use super::super::visitor::{Desk, Seat};
+use super::super::visitor::Desk;
 use crate::app::App;
 use crate::domain::invitation::{self, Invitation};
 use crate::domain::member::Role;
@@ -51,24 +51,23 @@ pub(in super::super) async fn show(State(app): State<App>, desk: Desk) -> Answer
 }
 
 async fn with(app: &App, desk: &Desk, email: &str, problem: Problem) -> Answer {
-    let (by, project, now) = (desk.member.clone(), desk.project.clone(), app.clock.now());
-    let (added, invitations) = app
-        .read(move |db| {
+    let now = app.clock.now();
+    let (added, invitations) = desk
+        .read(app, move |db, by, project| {
             let mut invitations = Vec::new();
             if by.may(Deed::Invite) {
                 let open = Invitation::open_of(db, &by.workspace.id)?.into_iter();
                 let ours =
                     open.filter(|invitation| invitation.project_id.as_deref() == Some(&project.id));
-                invitations.extend(ours.map(|invitation| line(&invitation, None, &by, now)));
+                invitations.extend(ours.map(|invitation| line(&invitation, None, by, now)));
             }
-            Ok((project_member::list(db, &project)?, invitations))
+            Ok((project_member::list(db, project)?, invitations))
         })
         .await?;
-    let seat: Seat = desk.clone().into();
-    let by = &desk.member;
+    let by = &desk.seat.member;
     let mut shell = within(
         app,
-        &seat,
+        &desk.seat,
         &format!("People of {}", desk.project.name),
         Place::Project(&desk.project.id),
     )
@@ -102,31 +101,26 @@ pub(in super::super) async fn invite(
     desk: Desk,
     Filled(form): Filled<InviteForm>,
 ) -> Answer {
-    let (by, project, typed) = (
-        desk.member.clone(),
-        desk.project.clone(),
-        form.email.clone(),
-    );
+    let typed = form.email.clone();
     let allowed = app
         .limiter
-        .count(Limited::Invitations, &by.user.id, app.clock.now())
+        .count(
+            Limited::Invitations,
+            &desk.seat.member.user.id,
+            app.clock.now(),
+        )
         .is_ok();
-    let done = app
-        .act(&desk.visitor.context, move |act| {
+    let done = desk
+        .act(&app, move |act, by, project| {
             if !allowed {
-                return Err(invitation::too_many(
-                    &by,
-                    Some(&project),
-                    &typed,
-                    Role::Guest,
-                ));
+                return Err(invitation::too_many(by, Some(project), &typed, Role::Guest));
             }
-            invitation::invite(act, &by, Some(&project), &typed, Role::Guest)
+            invitation::invite(act, by, Some(project), &typed, Role::Guest)
         })
         .await;
     match done {
         Ok(()) => Ok(to_with(
-            &people_path(&desk),
+            &desk.path("/people"),
             &format!("{} is invited.", form.email.trim()),
         )),
         Err(refused) => with(&app, &desk, &form.email, refused.into()).await,
@@ -139,27 +133,17 @@ pub(in super::super) async fn remove(
     Path((_, _, user)): Path<(String, String, String)>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    let oneself = user == by.user.id && !project.is_open_to(by.role);
-    let done: Result<(), Refused> = app
-        .act(&desk.visitor.context, move |act| {
-            project_member::remove(act, &by, &project, &user)
+    let by = &desk.seat.member;
+    let oneself = user == by.user.id && !desk.project.is_open_to(by.role);
+    let done: Result<(), Refused> = desk
+        .act(&app, move |act, by, project| {
+            project_member::remove(act, by, project, &user)
         })
         .await;
     match done {
         // Whoever has gone sees the project no more.
-        Ok(()) if oneself => Ok(to_with(
-            &format!("/w/{}", desk.member.workspace.slug),
-            "You are off the project.",
-        )),
-        Ok(()) => Ok(to_with(&people_path(&desk), "Taken off the project.")),
+        Ok(()) if oneself => Ok(to_with(&desk.seat.path(""), "You are off the project.")),
+        Ok(()) => Ok(to_with(&desk.path("/people"), "Taken off the project.")),
         Err(refused) => with(&app, &desk, "", refused.into()).await,
     }
-}
-
-fn people_path(desk: &Desk) -> String {
-    format!(
-        "/w/{}/p/{}/people",
-        desk.member.workspace.slug, desk.project.id
-    )
 }

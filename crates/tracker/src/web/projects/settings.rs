@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::super::answer::{Answer, Problem, again, to_with};
 use super::super::form::{Filled, Pressed};
 use super::super::frame::{Choice, Place, within};
-use super::super::visitor::{Desk, Seat};
+use super::super::visitor::Desk;
 use super::{ProjectForm, accounts, assignees};
 use crate::app::App;
 use crate::clock::in_words;
@@ -65,17 +65,16 @@ async fn with(
     widget_form: Option<&WidgetForm>,
     problem: Problem,
 ) -> Answer {
-    desk.member.must(Deed::ManageProjects)?;
-    let (by, id) = (desk.member.clone(), desk.project.id.clone());
-    let (groups, usable, members, widget) = app
-        .read(move |db| {
+    desk.seat.member.must(Deed::ManageProjects)?;
+    let (groups, usable, members, widget) = desk
+        .read(app, |db, by, project| {
             let workspace = &by.workspace.id;
-            let usable = integration::usable_by(db, &by)?;
+            let usable = integration::usable_by(db, by)?;
             Ok((
                 Group::list(db, workspace)?,
                 usable,
                 member::list(db, workspace)?,
-                Widget::of_project(db, &id)?,
+                Widget::of_project(db, &project.id)?,
             ))
         })
         .await?;
@@ -94,10 +93,9 @@ async fn with(
             .unwrap_or_default(),
     };
     let form = form.unwrap_or(&stored);
-    let seat: Seat = desk.clone().into();
     let mut shell = within(
         app,
-        &seat,
+        &desk.seat,
         &format!("Settings of {}", project.name),
         Place::Project(&project.id),
     )
@@ -130,7 +128,7 @@ async fn with(
     };
     let page = SettingsPage {
         shell,
-        slug: &desk.member.workspace.slug,
+        slug: &desk.seat.member.workspace.slug,
         project,
         filled: form,
         groups: choices,
@@ -163,14 +161,14 @@ pub(in super::super) async fn update(
     desk: Desk,
     Filled(form): Filled<ProjectForm>,
 ) -> Answer {
-    let (by, project, details) = (desk.member.clone(), desk.project.clone(), form.details());
-    match app
-        .act(&desk.visitor.context, move |act| {
-            project::update(act, &by, &project, &details)
+    let details = form.details();
+    match desk
+        .act(&app, move |act, by, project| {
+            project::update(act, by, project, &details)
         })
         .await
     {
-        Ok(()) => Ok(to_with(&settings_path(&desk), "The project is saved.")),
+        Ok(()) => Ok(to_with(&desk.path("/settings"), "The project is saved.")),
         Err(refused) => with(&app, &desk, Some(&form), None, refused.into()).await,
     }
 }
@@ -180,11 +178,10 @@ pub(in super::super) async fn assign_group(
     desk: Desk,
     Filled(form): Filled<GroupForm>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
     let group = (!form.group_id.is_empty()).then_some(form.group_id);
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            group::assign(act, &by, &project, group.as_deref())
+    let done = desk
+        .act(&app, move |act, by, project| {
+            group::assign(act, by, project, group.as_deref())
         })
         .await;
     finish(&app, &desk, done, "The project is filed.").await
@@ -195,20 +192,14 @@ pub(in super::super) async fn configure_widget(
     desk: Desk,
     Filled(form): Filled<WidgetForm>,
 ) -> Answer {
-    let (by, project, filled) = (desk.member.clone(), desk.project.clone(), form.clone());
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            widget::configure(
-                act,
-                &by,
-                &project,
-                &filled.visibility,
-                &filled.allowed_hosts,
-            )
+    let filled = form.clone();
+    let done = desk
+        .act(&app, move |act, by, project| {
+            widget::configure(act, by, project, &filled.visibility, &filled.allowed_hosts)
         })
         .await;
     match done {
-        Ok(()) => Ok(to_with(&settings_path(&desk), "The widget is saved.")),
+        Ok(()) => Ok(to_with(&desk.path("/settings"), "The widget is saved.")),
         Err(refused) => with(&app, &desk, None, Some(&form), refused.into()).await,
     }
 }
@@ -218,12 +209,7 @@ pub(in super::super) async fn confirm_widget(
     desk: Desk,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            widget::confirm(act, &by, &project)
-        })
-        .await;
+    let done = desk.act(&app, widget::confirm).await;
     finish(&app, &desk, done, "The widget is installed.").await
 }
 
@@ -232,12 +218,7 @@ pub(in super::super) async fn archive(
     desk: Desk,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            project::archive(act, &by, &project)
-        })
-        .await;
+    let done = desk.act(&app, project::archive).await;
     finish(&app, &desk, done, "The project is archived.").await
 }
 
@@ -246,12 +227,7 @@ pub(in super::super) async fn unarchive(
     desk: Desk,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    let done = app
-        .act(&desk.visitor.context, move |act| {
-            project::unarchive(act, &by, &project)
-        })
-        .await;
+    let done = desk.act(&app, project::unarchive).await;
     finish(&app, &desk, done, "The project is active again.").await
 }
 
@@ -260,15 +236,14 @@ pub(in super::super) async fn delete(
     desk: Desk,
     Filled(form): Filled<DeleteForm>,
 ) -> Answer {
-    let (by, project) = (desk.member.clone(), desk.project.clone());
-    match app
-        .act(&desk.visitor.context, move |act| {
-            project::delete(act, &by, &project, &form.name)
+    match desk
+        .act(&app, move |act, by, project| {
+            project::delete(act, by, project, &form.name)
         })
         .await
     {
         Ok(()) => Ok(to_with(
-            &format!("/w/{}", desk.member.workspace.slug),
+            &desk.seat.path(""),
             &format!("{} is deleted.", desk.project.name),
         )),
         Err(mut refused) => {
@@ -281,14 +256,7 @@ pub(in super::super) async fn delete(
 
 async fn finish(app: &App, desk: &Desk, done: Result<(), Refused>, said: &str) -> Answer {
     match done {
-        Ok(()) => Ok(to_with(&settings_path(desk), said)),
+        Ok(()) => Ok(to_with(&desk.path("/settings"), said)),
         Err(refused) => with(app, desk, None, None, refused.into()).await,
     }
-}
-
-fn settings_path(desk: &Desk) -> String {
-    format!(
-        "/w/{}/p/{}/settings",
-        desk.member.workspace.slug, desk.project.id
-    )
 }

@@ -133,6 +133,37 @@ pub(crate) fn hue(id: &str) -> &'static str {
     HUES[sum % HUES.len()]
 }
 
+/// A browser in words, such as `Firefox on Windows`; what is no browser that is known, as it names itself.
+pub(crate) fn browser(user_agent: &str) -> String {
+    // In this order: most browsers claim to be others too.
+    const NAMES: [(&str, &str); 6] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("HeadlessChrome/", "Chrome without a window"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let find = |known: &[(&str, &'static str)]| {
+        let found = known.iter().find(|(sign, _)| user_agent.contains(sign));
+        found.map(|(_, name)| *name)
+    };
+    match (find(&NAMES), find(&SYSTEMS)) {
+        (Some(name), Some(system)) => format!("{name} on {system}"),
+        (Some(name), None) => name.to_owned(),
+        _ if user_agent.is_empty() => "A program that does not say its name".to_owned(),
+        _ => user_agent.to_owned(),
+    }
+}
+
 /// Up to two letters for a name: of its first and its last word.
 pub(crate) fn initials(name: &str) -> String {
     let mut words = name
@@ -164,6 +195,17 @@ mod tests {
         assert_eq!(initials("(guest) 7"), "G7");
         assert_eq!(initials("…"), "");
         assert_eq!(initial("ünal"), "Ü");
+    }
+
+    #[test]
+    fn browsers_are_known_by_what_only_they_say() {
+        let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36";
+        assert_eq!(browser(chrome), "Chrome on Windows");
+        assert_eq!(browser(&format!("{chrome} Edg/141.0")), "Edge on Windows");
+        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
+        assert_eq!(browser(safari), "Safari on iPhone");
+        assert_eq!(browser("curl/8.5.0"), "curl/8.5.0");
+        assert!(!browser("").is_empty());
     }
 
     #[test]

@@ -5,8 +5,10 @@ use super::member::Role;
 /// What not everybody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// See what members reported, not only what guests and reporters did.
+    /// See what members reported, not only what guests and reporters did, and whence a report came.
     SeeMembersIssues,
+    /// See the addresses of colleagues, and how many there are. Guests see names.
+    SeeAddresses,
     DeleteOthersIssues,
     ChangeStatus,
     CommentForMembers,
@@ -28,7 +30,8 @@ impl Deed {
     /// The lowest role that may.
     fn from(self) -> Role {
         match self {
-            Self::SeeMembersIssues | Self::ChangeStatus | Self::CommentForMembers => Role::Member,
+            Self::SeeMembersIssues | Self::SeeAddresses => Role::Member,
+            Self::ChangeStatus | Self::CommentForMembers => Role::Member,
             Self::Invite | Self::ConnectPersonalAccounts => Role::Member,
             Self::DeleteOthersIssues | Self::DeleteOthersComments | Self::ExportIssues => {
                 Role::Manager
@@ -62,6 +65,7 @@ mod tests {
     fn the_whole_table() {
         let all = [
             (Deed::SeeMembersIssues, "member manager admin"),
+            (Deed::SeeAddresses, "member manager admin"),
             (Deed::ChangeStatus, "member manager admin"),
             (Deed::CommentForMembers, "member manager admin"),
             (Deed::Invite, "member manager admin"),

@@ -17,7 +17,7 @@ use crate::domain::session::{self, Session};
 use crate::domain::user::User;
 use crate::domain::{account, email, email_change, recovery};
 use crate::limits::Limited;
-use crate::look::Shell;
+use crate::look::{Shell, browser};
 use crate::password;
 use crate::refused::Refused;
 
@@ -41,6 +41,8 @@ struct SessionLine {
     id: String,
     since: String,
     address: String,
+    /// In words.
+    browser: String,
     user_agent: String,
     current: bool,
 }
@@ -111,6 +113,7 @@ async fn with(
         id: session.id,
         since: in_words(session.created_at),
         address: session.address,
+        browser: browser(&session.user_agent),
         user_agent: session.user_agent,
     });
     let page = AccountPage {

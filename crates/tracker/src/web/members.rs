@@ -79,19 +79,17 @@ async fn with(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem)
             let count = me.workspace.head_count(db)?;
             let mut invitations = Vec::new();
             if me.may(Deed::Invite) {
+                let projects = Project::visible_to(db, me)?;
                 for invitation in Invitation::open_of(db, &me.workspace.id)? {
-                    let project = invitation
-                        .project_id
-                        .as_deref()
-                        .map(|id| Project::by_id(db, id))
-                        .transpose()?
-                        .flatten();
-                    invitations.push(line(
-                        &invitation,
-                        project.map(|project| project.name),
-                        me,
-                        now,
-                    ));
+                    let project = match &invitation.project_id {
+                        None => None,
+                        Some(id) => match projects.iter().find(|project| project.id == *id) {
+                            Some(project) => Some(project.name.clone()),
+                            // Into a project that is hidden from this member.
+                            None => continue,
+                        },
+                    };
+                    invitations.push(line(&invitation, project, me, now));
                 }
             }
             Ok((listed, count, invitations))
@@ -101,10 +99,15 @@ async fn with(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem)
     let mut shell = within(app, seat, "Members", Place::Members).await?;
     problem.above(&mut shell, &["email", "role"]);
     let workspace = &by.workspace;
-    let seats = format!(
-        "{} of {} seats, {} of {} guests",
-        count.members, workspace.seat_limit, count.guests, workspace.guest_limit
-    );
+    let inside = by.may(Deed::SeeAddresses);
+    let seats = if inside {
+        format!(
+            "{} of {} seats, {} of {} guests",
+            count.members, workspace.seat_limit, count.guests, workspace.guest_limit
+        )
+    } else {
+        String::new()
+    };
     let members = listed.into_iter().map(|listed| {
         let oneself = listed.id == by.user.id;
         let manageable = by.may(Deed::ManageUsers) && listed.role <= by.role;
@@ -121,10 +124,10 @@ async fn with(app: &App, seat: &Seat, email: &str, role: &str, problem: Problem)
             },
             removable: manageable && !oneself,
             oneself,
-            below: if listed.job_role.is_empty() {
-                listed.email
-            } else {
-                format!("{} · {}", listed.email, listed.job_role)
+            below: match (inside || oneself, listed.job_role.is_empty()) {
+                (true, true) => listed.email,
+                (true, false) => format!("{} · {}", listed.email, listed.job_role),
+                (false, _) => listed.job_role,
             },
             joined: in_words(listed.joined_at),
             name: listed.name,

@@ -31,6 +31,9 @@ struct IssuePage<'a> {
     issue: &'a Issue,
     created: String,
     reporter_hue: &'static str,
+    reporter_email: &'a str,
+    /// Whether this member is shown where a report came from and whose it is: guests are not, except of their own.
+    sees_whence: bool,
     comments: Vec<CommentLine>,
     statuses: Vec<Choice>,
     assignees: Vec<Choice>,
@@ -100,6 +103,7 @@ pub(in super::super) async fn with(
     let title = format!("#{number} {}", issue.title);
     let mut shell = within(app, seat, &title, Place::Project(&project.id)).await?;
     problem.above(&mut shell, &["body"]);
+    let sees_whence = by.may(Deed::SeeMembersIssues) || issue.is_by(by);
     let comments = comments.into_iter().map(|comment| CommentLine {
         mine: comment.is_by(by),
         deletable: comment.is_by(by) || by.may(Deed::DeleteOthersComments),
@@ -117,6 +121,12 @@ pub(in super::super) async fn with(
         project,
         created: in_words(issue.created_at),
         reporter_hue: hue(issue.reporter_id.as_deref().unwrap_or("")),
+        reporter_email: if sees_whence {
+            &issue.reporter_email
+        } else {
+            ""
+        },
+        sees_whence,
         comments: comments.collect(),
         statuses: Status::ALL
             .into_iter()

@@ -77,10 +77,14 @@ async fn with(app: &App, desk: &Desk, email: &str, problem: Problem) -> Answer {
         removable: added.user_id == by.user.id
             || added.added_by == by.user.id
             || by.may(Deed::ManageProjects),
+        email: if by.may(Deed::SeeAddresses) || added.user_id == by.user.id {
+            added.email
+        } else {
+            String::new()
+        },
         hue: hue(&added.user_id),
         id: added.user_id,
         name: added.name,
-        email: added.email,
         role: added.role.title(),
     });
     let page = PeoplePage {

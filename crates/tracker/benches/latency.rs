@@ -1,12 +1,16 @@
 //! How long the tracker's users wait while Annals is there, and while it is not.
 //!
-//! One tracker serves real requests over HTTP, each of which changes something and records an event. Annals runs beside it as the binary
-//! of this repository, and is started and killed in turns. Printed are the median and the 99th percentile of each turn, and the
-//! medians of those over all turns.
+//! One tracker serves real requests over HTTP, each of which changes something, commits it with its event and answers; its relay runs
+//! beside them. Annals is the binary of this repository, and is started and killed in turns: a pair of turns is one with and one
+//! without, in an order that changes from pair to pair, so that what drifts falls on both. Requests begin at their moments, whatever
+//! became of the ones before, and what they waited for is counted. Printed are the median and the 99th percentile of each turn, and at the
+//! end by how much the 99th percentile moved: the median over the pairs. Afterwards every event has to arrive, or it was no outage.
 //!
 //! ```sh
-//! cargo build --release && ANNALS_BIN=target/release/annals cargo bench -p tracker --bench latency
+//! cargo build --release && cargo bench -p tracker --bench latency
 //! ```
+//!
+//! `ANNALS_BIN` names another binary, `LATENCY_PAIRS` how many pairs, and `LATENCY_SECONDS` how many seconds of a turn count.
 
 #![expect(clippy::print_stdout, reason = "what it measured is what it is for")]
 
@@ -14,33 +18,45 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, OpenFlags};
 use tracker::{Annals, Config, Limits, MailSettings, Tracker};
 
-/// Turns with Annals, and as many without.
-const TURNS: usize = 7;
-/// How long each takes, and how many requests it makes a second.
-const TURN: Duration = Duration::from_secs(10);
-const RATE: u32 = 40;
+/// Pairs of turns, one with Annals and one without.
+const PAIRS: u64 = 7;
+/// Seconds of a turn that count: 1,000 requests, so that its 99th percentile is more than the slowest few.
+const SECONDS: u64 = 20;
+/// Requests a second, and by how many people.
+const RATE: u32 = 50;
+const PEOPLE: u32 = 4;
 /// What is thrown away at the beginning of each turn, while things start or stop.
 const WARM: Duration = Duration::from_secs(2);
+/// How long everything may take to arrive at the end.
+const ARRIVING_MAX: Duration = Duration::from_secs(60);
 
 fn main() {
     // `cargo test --benches` only wants to know that it builds.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
+    let (pairs, turn) = (
+        number("LATENCY_PAIRS", PAIRS),
+        WARM + Duration::from_secs(number("LATENCY_SECONDS", SECONDS)),
+    );
     let folder = tempfile::tempdir().expect("a folder");
-    let mut annals = AnnalsProcess::start(folder.path().join("annals"), "127.0.0.1:0");
+    let (database, data) = (
+        folder.path().join("tracker.db"),
+        folder.path().join("annals"),
+    );
+    let mut annals = AnnalsProcess::start(&data, "127.0.0.1:0");
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let listener = runtime
         .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
         .expect("a port");
     let address = listener.local_addr().expect("an address");
     let config = Config {
-        database: folder.path().join("tracker.db"),
+        database: database.clone(),
         public_url: format!("http://{address}"),
         annals: Annals {
             url: annals.url.clone(),
@@ -57,61 +73,130 @@ fn main() {
     };
     let tracker = runtime.block_on(Tracker::open(config)).expect("a tracker");
     runtime.spawn(tracker.run(listener, std::future::pending()));
-    let user = Arc::new(User::with_an_issue(address));
+    let users = User::with_issues(address);
+    let outbox = Outbox::open(&database);
+    outbox.empties();
 
-    let (mut up, mut down) = (Vec::new(), Vec::new());
-    for turn in 1..=TURNS {
-        up.push(report(turn, "up", user.works()));
-        annals.kill();
-        down.push(report(turn, "down", user.works()));
-        annals = AnnalsProcess::start(folder.path().join("annals"), &annals.listen);
+    let (mut up, mut down, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 1..=pairs {
+        let first_up = pair % 2 == 1;
+        let mut p99 = [0.0; 2];
+        for is_up in [first_up, !first_up] {
+            if is_up && annals.child.is_none() {
+                annals = AnnalsProcess::start(&data, &annals.listen);
+                // What the outage left behind is delivered first: it belongs to the outage.
+                outbox.empties();
+            } else if !is_up {
+                annals.kill();
+            }
+            p99[usize::from(is_up)] = report(pair, is_up, works(&users, turn));
+            let waiting = outbox.waiting();
+            // With Annals the relay keeps up, without it everything waits: else the turn was not what it says.
+            assert!(
+                is_up == (waiting < i64::from(RATE * 2)),
+                "{waiting} events wait"
+            );
+        }
+        down.push(p99[0]);
+        up.push(p99[1]);
+        moved.push((p99[0] / p99[1] - 1.0) * 100.0);
     }
+    if annals.child.is_none() {
+        annals = AnnalsProcess::start(&data, &annals.listen);
+    }
+    outbox.empties();
     annals.kill();
-    let (up, down) = (median(&mut up), median(&mut down));
     println!(
-        "p99, median of {TURNS}: {:.2} ms with Annals, {:.2} ms without: {:+.1} %",
-        millis(up),
-        millis(down),
-        (millis(down) / millis(up) - 1.0) * 100.0
+        "p99, medians of {pairs} turns: {:.2} ms with Annals, {:.2} ms without; it moved by {:+.1} % (median of the pairs); every event arrived",
+        median(&mut up),
+        median(&mut down),
+        median(&mut moved)
     );
 }
 
-fn report(turn: usize, annals: &str, mut times: Vec<Duration>) -> Duration {
+fn number(name: &str, usual: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(given) => given
+            .parse()
+            .ok()
+            .filter(|number| *number > 0)
+            .unwrap_or_else(|| panic!("{name} is a number from 1 on")),
+        Err(_) => usual,
+    }
+}
+
+/// The 99th percentile, in milliseconds.
+fn report(pair: u64, is_up: bool, mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    let p99 = times[times.len() * 99 / 100];
+    let at = |percent: usize| {
+        let time = times[(times.len() * percent / 100).min(times.len() - 1)];
+        time.as_secs_f64() * 1000.0
+    };
     println!(
-        "turn {turn}, Annals {annals:>4}: {} requests, p50 {:.2} ms, p99 {:.2} ms",
+        "pair {pair}, {:>14}: {} requests, p50 {:.2} ms, p99 {:.2} ms, slowest {:.2} ms",
+        if is_up {
+            "with Annals"
+        } else {
+            "without Annals"
+        },
         times.len(),
-        millis(times[times.len() / 2]),
-        millis(p99)
+        at(50),
+        at(99),
+        at(100)
     );
-    p99
+    at(99)
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+/// What waits to be delivered, as the tracker's own database says.
+struct Outbox(Connection);
+
+impl Outbox {
+    fn open(database: &Path) -> Self {
+        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        Self(connection.expect("the tracker's database"))
+    }
+
+    fn waiting(&self) -> i64 {
+        let count = "select count(*) from annals_outbox";
+        self.0
+            .query_row(count, [], |row| row.get(0))
+            .expect("the outbox")
+    }
+
+    fn empties(&self) {
+        let begun = Instant::now();
+        while self.waiting() > 0 {
+            assert!(
+                begun.elapsed() < ARRIVING_MAX,
+                "{} events do not arrive",
+                self.waiting()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 /// Annals as its own process.
 struct AnnalsProcess {
-    child: Child,
+    /// None once it is killed.
+    child: Option<Child>,
     url: String,
     listen: String,
     key: String,
 }
 
 impl AnnalsProcess {
-    fn start(data: PathBuf, listen: &str) -> Self {
+    fn start(data: &Path, listen: &str) -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/annals");
         let binary = std::env::var_os("ANNALS_BIN").map_or(here, PathBuf::from);
         let mut child = Command::new(&binary)
             .args(["serve", "--json", "--dev", "--listen", listen, "--data"])
-            .arg(&data)
+            .arg(data)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -129,7 +214,7 @@ impl AnnalsProcess {
             .find_map(|line| line.strip_prefix("key = "))
             .expect("its key");
         Self {
-            child,
+            child: Some(child),
             listen: url.trim_start_matches("http://").to_owned(),
             url,
             key: key.trim_matches('"').to_owned(),
@@ -138,12 +223,21 @@ impl AnnalsProcess {
 
     fn kill(&mut self) {
         // Gone at once, as in an outage.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for AnnalsProcess {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
 /// Somebody who is signed in and moves one issue to and fro.
+#[derive(Clone)]
 struct User {
     agent: ureq::Agent,
     tracker: String,
@@ -153,7 +247,8 @@ struct User {
 }
 
 impl User {
-    fn with_an_issue(address: SocketAddr) -> Self {
+    /// One person in several browsers, each with an issue of his own: nothing grows while it is measured.
+    fn with_issues(address: SocketAddr) -> Vec<Self> {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -198,8 +293,13 @@ impl User {
             ("members_access", "all"),
         ];
         let (project, _) = user.sends(&format!("{workspace}/projects/new"), &project);
-        (user.issue, _) = user.sends(&format!("{project}/new"), &[("title", "It is slow")]);
-        user
+        let mut users = Vec::new();
+        for _ in 0..PEOPLE {
+            let issue = [("title", "It is slow")];
+            (user.issue, _) = user.sends(&format!("{project}/new"), &issue);
+            users.push(user.clone());
+        }
+        users
     }
 
     /// Sends a form; where it led, and the session cookie that it set.
@@ -227,39 +327,46 @@ impl User {
         (location, session.next_back().unwrap_or_default())
     }
 
-    /// Changes the issue so many times a second, each at its moment: a slow answer delays no later one's beginning, and what it waited
-    /// for is counted.
-    fn works(self: &Arc<Self>) -> Vec<Duration> {
-        let begun = Instant::now();
-        let every = Duration::from_secs(1) / RATE;
-        let clients: Vec<_> = (0..4_u32)
-            .map(|client| {
-                let user = self.clone();
-                std::thread::spawn(move || user.works_as(client, begun, every))
-            })
-            .collect();
-        let times = clients
-            .into_iter()
-            .flat_map(|client| client.join().expect("a client"));
-        times.collect()
-    }
-
-    fn works_as(&self, client: u32, begun: Instant, every: Duration) -> Vec<Duration> {
+    /// Moves the issue at each of its moments, which are `every` apart.
+    fn works(&self, first: Instant, every: Duration, until: Instant) -> Vec<(Instant, Duration)> {
         let mut times = Vec::new();
-        for n in 0.. {
-            let due = begun + every * (n * 4 + client);
-            if due - begun > TURN {
-                return times;
+        let mut due = first;
+        for status in ["in_progress", "open"].into_iter().cycle() {
+            if due > until {
+                break;
             }
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let body = format!("Remark {n} of {client}");
-            self.sends(&format!("{}/comments", self.issue), &[("body", &body)]);
-            if due - begun > WARM {
-                times.push(due.elapsed());
-            }
+            self.sends(&format!("{}/status", self.issue), &[("status", status)]);
+            times.push((due, due.elapsed()));
+            due += every;
         }
+        // The next turn finds the issue as this one did.
+        self.sends(&format!("{}/status", self.issue), &[("status", "open")]);
         times
     }
+}
+
+/// The times of all requests of a turn, without those of its beginning. A slow answer delays no other's moment, and what that one waits
+/// for is counted.
+fn works(users: &[User], turn: Duration) -> Vec<Duration> {
+    let begun = Instant::now();
+    let step = Duration::from_secs(1) / RATE;
+    let mut times = Vec::new();
+    std::thread::scope(|scope| {
+        let mut working = Vec::new();
+        for (user, n) in users.iter().zip(0_u32..) {
+            working.push(
+                scope.spawn(move || user.works(begun + step * n, step * PEOPLE, begun + turn)),
+            );
+        }
+        for one in working {
+            times.extend(one.join().expect("a client"));
+        }
+    });
+    let counted = times
+        .into_iter()
+        .filter(|(due, _)| due.duration_since(begun) >= WARM);
+    counted.map(|(_, time)| time).collect()
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {

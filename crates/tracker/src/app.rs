@@ -180,7 +180,17 @@ impl App {
         context: &RequestContext,
         work: impl FnOnce(&Connection, Timestamp) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
-        let (app, context, now) = (self.clone(), context.clone(), self.clock.now());
+        self.attempt_at(self.clock.now(), context, work).await
+    }
+
+    /// The same for what was attempted at `now` and is looked at only later.
+    pub(crate) async fn attempt_at<T: Send + 'static>(
+        &self,
+        now: Timestamp,
+        context: &RequestContext,
+        work: impl FnOnce(&Connection, Timestamp) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (app, context) = (self.clone(), context.clone());
         let done = spawn_blocking(move || {
             context.scope(|| {
                 app.database

@@ -23,6 +23,8 @@ pub(crate) enum Limited {
     MailFromAddress,
     /// Invitations by one person.
     Invitations,
+    /// Workspaces made by one person. Each has a log, which outlives it.
+    Workspaces,
     /// Reports through one widget from one address.
     WidgetFromAddress,
     /// Reports through one widget.
@@ -38,9 +40,22 @@ impl Limited {
             Self::MailToAccount => (5, Duration::from_secs(15 * MINUTE)),
             Self::MailFromAddress => (30, Duration::from_secs(15 * MINUTE)),
             Self::Invitations => (50, Duration::from_secs(60 * MINUTE)),
+            Self::Workspaces => (20, Duration::from_secs(60 * MINUTE)),
             Self::WidgetFromAddress => (10, Duration::from_secs(MINUTE)),
             Self::WidgetOfProject => (120, Duration::from_secs(MINUTE)),
         }
+    }
+}
+
+/// What of an address counts as one source: all of IPv4, of IPv6 the /64 that one household or one machine has to itself, since
+/// whoever has it may take a new address for each attempt.
+pub(crate) fn source(address: &str) -> String {
+    match address.parse() {
+        Ok(std::net::IpAddr::V6(v6)) if v6.to_ipv4_mapped().is_none() => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -104,10 +119,19 @@ impl Limiter {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limited, Limiter};
+    use super::{Limited, Limiter, source};
     use crate::clock::later;
     use annals_client::Timestamp;
     use std::time::Duration;
+
+    #[test]
+    fn whoever_has_a_network_is_one_source() {
+        assert_eq!(source("192.0.2.7"), "192.0.2.7");
+        assert_eq!(source("2001:db8:1:2:3::4"), source("2001:db8:1:2:ffff::"));
+        assert_ne!(source("2001:db8:1:2::"), source("2001:db8:1:3::"));
+        assert_eq!(source("::ffff:192.0.2.7"), "::ffff:192.0.2.7");
+        assert_eq!(source(""), "");
+    }
 
     #[test]
     fn so_many_in_a_window_and_again_in_the_next() {

@@ -19,7 +19,7 @@ pub(crate) fn update(
     job_role: &str,
 ) -> Result<(), Refused> {
     let before = User::by_id(act.db, &user.id)?.ok_or_else(Refused::not_found)?;
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     let job_role = text::optional_line("job_role", job_role, NAME_CHARS)?;
     let after = User {
         name,
@@ -37,6 +37,20 @@ pub(crate) fn update(
     act.record_account(&before, |membership| {
         Some(events::user::updated(&before, &after, membership.role))
     })
+}
+
+/// Voids what was sent by mail to change or open this account and was not used yet. Whoever asked for it may be the reason that the
+/// password or the address changes now, and what went to an address that is no longer his opens nothing.
+pub(crate) fn void_links(act: &Act<'_>, user: &str) -> Result<(), Refused> {
+    for sql in [
+        "update password_reset set superseded_at = ?2 where user_id = ?1 and used_at is null and superseded_at is null",
+        "update login_code set superseded_at = ?2 where user_id = ?1 and used_at is null and superseded_at is null",
+        "update email_verification set superseded_at = ?2
+         where user_id = ?1 and purpose = 'email_change' and used_at is null and superseded_at is null",
+    ] {
+        act.db.execute(sql, params![user, act.now.as_micros()])?;
+    }
+    Ok(())
 }
 
 /// Deletes one's account: the address is free again, and what the person wrote stays without his name.

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::account;
 use super::signup::{Purpose, Verification};
 use super::user::User;
 use crate::act::Act;
@@ -51,6 +52,7 @@ pub(crate) fn confirm(act: &Act<'_>, token: &str) -> Result<(), Refused> {
         return Err(Refused::conflict("This address has an account by now."));
     }
     verification.spend(act)?;
+    account::void_links(act, &before.id)?;
     act.db.execute(
         "update user set email = ?2, email_verified_at = ?3 where id = ?1",
         params![before.id, verification.email, act.now.as_micros()],

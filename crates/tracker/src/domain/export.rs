@@ -93,6 +93,7 @@ pub(crate) fn request(
     let issues: u32 = act
         .db
         .query_row(sql, [project.id.as_str(), status], |row| row.get(0))?;
+    fits(issues)?;
     let export = Export {
         id: act.id("exp"),
         status_filter: status.to_owned(),
@@ -131,7 +132,7 @@ pub(crate) fn csv(
     by.must(Deed::ExportIssues)?;
     let filter = Filter {
         statuses: &export.status_filter,
-        limit: ROWS_MAX,
+        limit: ROWS_MAX + 1,
         ..Filter::default()
     };
     let mut writer = csv::WriterBuilder::new()
@@ -155,7 +156,9 @@ pub(crate) fn csv(
         header.push("comments");
     }
     writer.write_record(&header).map_err(Refused::internal)?;
-    for issue in Issue::list(db, by, project, filter)? {
+    let issues = Issue::list(db, by, project, filter)?;
+    fits(u32::try_from(issues.len()).unwrap_or(u32::MAX))?;
+    for issue in issues {
         let page = if issue.page_host.is_empty() {
             String::new()
         } else {
@@ -186,6 +189,16 @@ pub(crate) fn csv(
         writer.write_record(guarded).map_err(Refused::internal)?;
     }
     writer.into_inner().map_err(Refused::internal)
+}
+
+/// A file holds all or is none: one that ends early looks like a whole one.
+fn fits(issues: u32) -> Result<(), Refused> {
+    if issues <= ROWS_MAX {
+        return Ok(());
+    }
+    Err(Refused::conflict(format!(
+        "A file holds {ROWS_MAX} issues at most. Export them by status."
+    )))
 }
 
 /// A cell as no spreadsheet takes it for a formula: visitors write titles, and managers open the file.

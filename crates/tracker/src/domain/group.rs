@@ -8,7 +8,7 @@ use annals_client::actions::ProjectGroupUpdatedCause as Cause;
 use super::member::Member;
 use super::permission::Deed;
 use super::project::Project;
-use super::text::{self, NAME_CHARS};
+use super::text;
 use crate::act::Act;
 use crate::events;
 use crate::refused::Refused;
@@ -56,7 +56,7 @@ impl Group {
 pub(crate) fn create(act: &Act<'_>, by: &Member, name: &str) -> Result<(), Refused> {
     let by = by.again(act.db)?;
     by.must(Deed::ManageProjects)?;
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     let groups = Group::list(act.db, &by.workspace.id)?;
     if groups.iter().any(|group| group.name == name) {
         return Err(Refused::invalid(

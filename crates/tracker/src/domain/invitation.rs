@@ -96,9 +96,10 @@ impl Invitation {
         })
     }
 
-    /// Whoever is invited, as somebody to whom something is done: by his account if he has one, else by his address alone.
+    /// Whoever is invited, as somebody to whom something is done: by his account if he belongs to the workspace, else by his address
+    /// alone. That an address has an account, and whose name is on it, is not told to those who only know the address.
     pub(crate) fn invitee(&self, db: &Connection) -> Result<Ref, Refused> {
-        Ok(match User::by_email(db, &self.email)? {
+        Ok(match colleague(db, &self.workspace_id, &self.email)? {
             Some(user) => user.target(),
             None => Ref::new(&self.id).email(&self.email),
         })
@@ -113,6 +114,15 @@ impl Invitation {
     }
 }
 
+/// Who has an address in a workspace.
+fn colleague(db: &Connection, workspace: &str, email: &str) -> Result<Option<User>, Refused> {
+    let Some(user) = User::by_email(db, email)? else {
+        return Ok(None);
+    };
+    let membership = Membership::find(db, workspace, &user.id)?;
+    Ok(membership.map(|_| user))
+}
+
 /// Invites somebody: into `project` as a guest, or into the workspace with `role`. Who has an open invitation gets it again.
 pub(crate) fn invite(
     act: &Act<'_>,
@@ -122,7 +132,9 @@ pub(crate) fn invite(
     role: Role,
 ) -> Result<(), Refused> {
     let by = by.again(act.db)?;
-    let project = project.map(|project| project.again(act.db)).transpose()?;
+    let project = project
+        .map(|project| Project::load(act.db, &by, &project.id))
+        .transpose()?;
     let refuse = |refused, why| Err(failed(refused, &by, project.as_ref(), typed, role, why));
     if !by.may(Deed::Invite) {
         return refuse(
@@ -179,8 +191,24 @@ pub(crate) fn invite(
         project.as_ref().map(|project| project.id.as_str()),
         &address,
     )?;
+    // Whoever may not invite to a role does not change an invitation to it either.
+    if open
+        .as_ref()
+        .is_some_and(|open| !by.may(Deed::inviting(open.role)))
+    {
+        return refuse(
+            Refused::forbidden(
+                "This address is invited already, to a higher role than you may invite to.",
+            ),
+            ROLE_NOT_PERMITTED,
+        );
+    }
     let resend = open.is_some();
-    if !resend && let Err((refused, why)) = room(act, &by, role)? {
+    // An open invitation holds a place of its own kind.
+    let has_place = open
+        .as_ref()
+        .is_some_and(|open| (open.role == Role::Guest) == (role == Role::Guest));
+    if !has_place && let Err((refused, why)) = room(act, &by, role)? {
         return refuse(refused, why);
     }
     let (token, expires_at) = (secret::token(), later(act.now, LIFETIME));
@@ -270,12 +298,17 @@ pub(crate) fn revoke(act: &Act<'_>, by: &Member, id: &str) -> Result<(), Refused
             "Only managers, and whoever invited, take an invitation back.",
         ));
     }
+    if invitation.role > by.role {
+        return Err(Refused::forbidden(
+            "Only an admin takes an invitation of an admin back.",
+        ));
+    }
     invitation.close(act, "revoked")?;
     let invitee = invitation.invitee(act.db)?;
     match invitation
         .project_id
         .as_deref()
-        .map(|id| Project::in_workspace(act.db, &by.workspace.id, id))
+        .map(|id| Project::load(act.db, &by, id))
         .transpose()?
     {
         Some(project) => act.record(

@@ -9,7 +9,7 @@ use super::domain_join::DomainJoin;
 use super::invitation::Invitation;
 use super::member::{Membership, Role};
 use super::session::{self, Begun, Device, Method as LoginMethod};
-use super::text::{self, NAME_CHARS};
+use super::text;
 use super::user::{User, unauthenticated};
 use super::workspace::Workspace;
 use super::{project_member, signup};
@@ -113,7 +113,7 @@ pub(crate) fn accept_anew(
     device: &Device,
 ) -> Result<(Workspace, Begun), Refused> {
     let open = open(act.db, token, None, act.now)?;
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     if User::by_email(act.db, &open.invitation.email)?.is_some() {
         return Err(Refused::conflict(
             "This address has an account. Sign in with it to join.",

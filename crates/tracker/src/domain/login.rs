@@ -61,25 +61,32 @@ pub(crate) fn barred(act: &Act<'_>, user: &User) -> Option<Reason> {
 }
 
 /// The workspace that does not let this person sign in like this, if there is one. Admins are exempt in theirs.
+///
+/// Two workspaces may leave no way in between them. Then a code is one: it proves the mailbox, by which a password can be set anyway.
 pub(crate) fn forbidding(
     db: &Connection,
     user: &User,
     method: Method,
 ) -> Result<Option<Workspace>, Refused> {
+    let (mut no_password, mut no_code) = (None, None);
     for membership in Membership::active_of(db, &user.id)? {
+        if membership.role == Role::Admin {
+            continue;
+        }
         let Some(workspace) = Workspace::by_id(db, &membership.workspace_id)? else {
             continue;
         };
-        let allowed = match method {
-            Method::Password => workspace.password_allowed,
-            Method::LoginCode => workspace.login_code_allowed,
-            Method::Signup => true,
-        };
-        if !allowed && membership.role != Role::Admin {
-            return Ok(Some(workspace));
+        if !workspace.password_allowed {
+            no_password = Some(workspace);
+        } else if !workspace.login_code_allowed {
+            no_code = Some(workspace);
         }
     }
-    Ok(None)
+    Ok(match method {
+        Method::Password => no_password,
+        Method::LoginCode => no_code.filter(|_| no_password.is_none()),
+        Method::Signup => None,
+    })
 }
 
 /// Forgets the failures before.

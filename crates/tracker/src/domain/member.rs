@@ -127,10 +127,15 @@ impl Member {
     /// Not found, for a workspace that is not there as for one that this person does not belong to.
     pub(crate) fn load(db: &Connection, slug: &str, user: &str) -> Result<Self, Refused> {
         let workspace = Workspace::by_slug(db, slug)?.ok_or_else(Refused::not_found)?;
-        Self::of(db, workspace, user)?.ok_or_else(Refused::not_found)
+        Self::find(db, workspace, user)?.ok_or_else(Refused::not_found)
     }
 
-    fn of(db: &Connection, workspace: Workspace, user: &str) -> Result<Option<Self>, Refused> {
+    /// Of a workspace that is at hand.
+    pub(crate) fn find(
+        db: &Connection,
+        workspace: Workspace,
+        user: &str,
+    ) -> Result<Option<Self>, Refused> {
         let membership = Membership::find(db, &workspace.id, user)?;
         let user = User::by_id(db, user)?;
         Ok(membership.zip(user).map(|(membership, user)| Self {
@@ -148,7 +153,7 @@ impl Member {
 
     /// Another one of the same workspace.
     pub(crate) fn colleague(&self, db: &Connection, user: &str) -> Result<Self, Refused> {
-        Self::of(db, self.workspace.clone(), user)?.ok_or_else(Refused::not_found)
+        Self::find(db, self.workspace.clone(), user)?.ok_or_else(Refused::not_found)
     }
 
     pub(crate) fn may(&self, deed: Deed) -> bool {
@@ -280,9 +285,14 @@ pub(crate) fn set_role(act: &Act<'_>, by: &Member, user: &str, role: Role) -> Re
     act.db
         .prepare_cached("update membership set role = ?2 where id = ?1")?
         .execute([&member.membership_id, role.as_str()])?;
+    // The owner is an admin.
+    let handed_over = role < Role::Admin && member.workspace.owner_id == member.user.id;
+    if handed_over {
+        member.workspace.hand_over(act.db, &member.user.id)?;
+    }
     act.record(
         &by.workspace.id,
-        events::workspace::role_updated(&by, &member, role),
+        events::workspace::role_updated(&by, &member, role, handed_over),
     )
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::user::User;
-use super::{session, signup};
+use super::{account, session, signup};
 use crate::act::Act;
 use crate::clock::later;
 use crate::refused::{Kind, Refused};
@@ -108,6 +108,7 @@ fn set(
         [&user.id, password_hash],
     )?;
     let revoked = session::end_all(act, &user.id, but)?;
+    account::void_links(act, &user.id)?;
     act.mail(
         &mail::password_changed(&user.email, &user.name, &act.settings.link("/recover")),
         None,

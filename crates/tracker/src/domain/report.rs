@@ -9,6 +9,7 @@ use super::issue::Issue;
 use super::member::{Member, Membership, Role};
 use super::project::Project;
 use super::text::{self, BODY_CHARS, TITLE_CHARS};
+use super::workspace::Workspace;
 use crate::act::Act;
 use crate::events;
 use crate::refused::Refused;
@@ -41,6 +42,21 @@ pub(crate) const KINDS: [&str; 3] = ["bug", "task", "idea"];
 pub(crate) const PRIORITIES: [&str; 4] = ["low", "normal", "high", "urgent"];
 
 impl Reporter {
+    /// Who is said to have reported an issue: the member, as long as he is one.
+    pub(crate) fn of(db: &Connection, issue: &Issue) -> Result<Self, Refused> {
+        if let Some(user) = &issue.reporter_id
+            && let Some(project) = Project::by_id(db, &issue.project_id)?
+            && let Some(workspace) = Workspace::by_id(db, &project.workspace_id)?
+            && let Some(member) = Member::find(db, workspace, user)?
+        {
+            return Ok(Self::Member(Box::new(member)));
+        }
+        Ok(Self::Visitor {
+            name: issue.reporter_name.clone(),
+            email: issue.reporter_email.clone(),
+        })
+    }
+
     /// As the one who acts. What a visitor says of himself is a claim.
     pub(crate) fn actor(&self) -> Actor {
         match self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::session::{self, Begun, Device, Method};
-use super::text::{self, NAME_CHARS};
+use super::text;
 use super::user::User;
 use crate::act::Act;
 use crate::clock::later;
@@ -127,7 +127,7 @@ pub(crate) fn sign_up(
     email: &str,
     password_hash: &str,
 ) -> Result<(), Refused> {
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     let user = match User::by_email(act.db, email)? {
         Some(user) if user.email_verified_at.is_some() => {
             return act.mail(

@@ -21,7 +21,23 @@ pub(crate) fn line(field: &'static str, text: &str, longest: usize) -> Result<St
     Ok(line)
 }
 
-/// The same, where it may be empty.
+/// A name, of somebody or something: it stands in mails to people who know nobody here, so it holds no address of a web site.
+///
+/// # Errors
+/// As [`line`].
+pub(crate) fn name(field: &'static str, text: &str) -> Result<String, Refused> {
+    let name = line(field, text, NAME_CHARS)?;
+    let folded = name.to_lowercase();
+    if folded.contains("://") || folded.contains("www.") {
+        return Err(Refused::invalid(
+            field,
+            "A name cannot hold the address of a web site.",
+        ));
+    }
+    Ok(name)
+}
+
+/// A line as [`line`], which may be empty.
 pub(crate) fn optional_line(
     field: &'static str,
     text: &str,
@@ -84,7 +100,7 @@ fn bounded(field: &'static str, text: &str, longest: usize) -> Result<String, Re
 
 #[cfg(test)]
 mod tests {
-    use super::{body, host, line};
+    use super::{body, host, line, name};
 
     #[test]
     fn texts_are_bounded_and_say_which_field_is_wrong() {
@@ -93,6 +109,9 @@ mod tests {
         assert!(line("name", "a\nb", 10).is_err() && line("name", "äöüäöüäöüäö", 10).is_err());
         assert_eq!(body("text", "a\r\nb\r", 10).unwrap(), "a\nb");
         assert!(body("text", "a\u{7}", 10).is_err());
+        assert!(name("name", "Acme, Inc. (www)").is_ok() && name("name", "Dr. Ann O’Hara").is_ok());
+        assert!(name("name", "Win: HTTP://evil.example").is_err());
+        assert!(name("name", "Look at www.evil.example").is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::member::{Member, Role};
 use super::permission::Deed;
-use super::text::{self, NAME_CHARS};
+use super::text;
 use super::user::User;
 use crate::act::Act;
 use crate::events;
@@ -149,7 +149,7 @@ pub(crate) fn create(act: &Act<'_>, user: &User, name: &str) -> Result<Workspace
             "Confirm your e-mail address first: open the link in the mail that we sent you.",
         ));
     }
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     let owned: u32 = act.db.query_row(
         "select count(*) from workspace where owner_id = ?1 and deleted_at is null",
         [&user.id],
@@ -210,7 +210,7 @@ pub(crate) fn update(
 ) -> Result<(), Refused> {
     let by = by.again(act.db)?;
     by.must(Deed::ManageWorkspace)?;
-    let name = text::line("name", name, NAME_CHARS)?;
+    let name = text::name("name", name)?;
     if !password && !login_code {
         return Err(Refused::invalid(
             "password_allowed",

@@ -157,7 +157,12 @@ pub(crate) fn invitation_revoked(
         .was_pending(true)
 }
 
-pub(crate) fn role_updated(by: &Member, member: &Member, role: Role) -> WorkspaceUserRoleUpdated {
+pub(crate) fn role_updated(
+    by: &Member,
+    member: &Member,
+    role: Role,
+    handed_over: bool,
+) -> WorkspaceUserRoleUpdated {
     let change = if role > member.role {
         WorkspaceUserRoleUpdatedPrivilegeChange::Escalation
     } else {
@@ -169,6 +174,7 @@ pub(crate) fn role_updated(by: &Member, member: &Member, role: Role) -> Workspac
         .next_role(role.as_str())
         .privilege_change(change)
         .seat_type_change((member.role == Role::Guest) != (role == Role::Guest))
+        .is_owner_transfer(handed_over)
 }
 
 pub(crate) fn user_removed(

@@ -25,17 +25,16 @@ pub(crate) fn soon(app: &App, issue: &Issue, reporter: Reporter, context: &Reque
 pub(crate) async fn resume(app: &App) {
     let found = app
         .read(|db| {
-            waiting(db)?
-                .into_iter()
-                .map(|id| Issue::by_id(db, &id))
-                .collect::<Result<Vec<_>, _>>()
+            let mut found = Vec::new();
+            for id in waiting(db)? {
+                if let Some(issue) = Issue::by_id(db, &id)? {
+                    found.push((Reporter::of(db, &issue)?, issue));
+                }
+            }
+            Ok(found)
         })
         .await;
-    for issue in found.unwrap_or_default().into_iter().flatten() {
-        let reporter = Reporter::Visitor {
-            name: issue.reporter_name.clone(),
-            email: issue.reporter_email.clone(),
-        };
+    for (reporter, issue) in found.unwrap_or_default() {
         soon(app, &issue, reporter, &RequestContext::default());
     }
 }

@@ -1,11 +1,12 @@
-//! The clock door: what time it is, said from outside. It is there only where the tracker was started with it, and for this machine alone.
+//! The clock door: what time it is, said from outside. It is there only where the tracker was started with it, and for programs on this machine alone.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use annals_client::Timestamp;
 use axum::extract::{ConnectInfo, Query, State};
-use axum::http::StatusCode;
+use axum::http::header::ORIGIN;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use rusqlite::Connection;
@@ -31,9 +32,12 @@ pub(super) async fn set(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Query(how): Query<How>,
+    headers: HeaderMap,
     body: String,
 ) -> Response {
-    if !peer.ip().to_canonical().is_loopback() {
+    // A page of any site may let a browser on this machine send this.
+    let is_browser = headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site");
+    if is_browser || !peer.ip().to_canonical().is_loopback() {
         return StatusCode::NOT_FOUND.into_response();
     }
     if how.settled.is_some()

@@ -11,7 +11,9 @@ use super::visitor::Person;
 use crate::app::App;
 use crate::domain::domain_join::DomainJoin;
 use crate::domain::workspace::{self, Workspace};
+use crate::limits::Limited;
 use crate::look::Shell;
+use crate::refused::Refused;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -77,11 +79,7 @@ pub(super) async fn create(
     person: Person,
     Filled(form): Filled<NewForm>,
 ) -> Answer {
-    let name = form.name.clone();
-    match person
-        .act(&app, move |act, user| workspace::create(act, user, &name))
-        .await
-    {
+    match create_as(&app, &person, form.name.clone()).await {
         Ok(workspace) => Ok(to_with(
             &format!("/w/{}", workspace.slug),
             "Your workspace is ready.",
@@ -100,4 +98,12 @@ pub(super) async fn create(
             )
         }
     }
+}
+
+async fn create_as(app: &App, person: &Person, name: String) -> Result<Workspace, Refused> {
+    app.limiter
+        .count(Limited::Workspaces, &person.user.id, app.clock.now())?;
+    person
+        .act(app, move |act, user| workspace::create(act, user, &name))
+        .await
 }

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::extract::{Query, State};
-use axum::response::Response;
 use serde::Deserialize;
 
 use super::answer::{Answer, Problem, again, page, to, to_with};
@@ -14,7 +13,7 @@ use crate::app::App;
 use crate::domain::session::{self, Begun};
 use crate::domain::user::User;
 use crate::domain::{email, login, login_code};
-use crate::limits::Limited;
+use crate::limits::{Limited, source};
 use crate::look::Shell;
 use crate::refused::{Kind, Refused};
 
@@ -84,7 +83,7 @@ pub(super) async fn log_in(
 ) -> Answer {
     let next = next_path(form.next.as_deref());
     match with_password(&app, &visitor, &form.email, form.password).await {
-        Ok(begun) => Ok(signed_in(&app, &begun, next)),
+        Ok(begun) => signed_in(&app, &visitor, &begun, next).await,
         Err(refused) => {
             let problem = Problem::from(refused);
             let mut shell = plain(&visitor, "Sign in");
@@ -110,7 +109,7 @@ async fn with_password(
 ) -> Result<Begun, Refused> {
     // What is no address has no account either; it gets the same work and the same words.
     let address = email::parse(typed).unwrap_or_default();
-    limit(app, visitor, &address, "password").await?;
+    limit(app, visitor, &address, "password")?;
     let looked_up = address.clone();
     let known = app.read(move |db| User::by_email(db, &looked_up)).await?;
     let is_right = app
@@ -172,7 +171,7 @@ pub(super) async fn enter_code(
 ) -> Answer {
     let next = next_path(form.next.as_deref());
     match with_code(&app, &visitor, &form).await {
-        Ok(begun) => Ok(signed_in(&app, &begun, next)),
+        Ok(begun) => signed_in(&app, &visitor, &begun, next).await,
         Err(refused) => {
             let problem = Problem::from(refused);
             let mut shell = plain(&visitor, "Sign in with a code");
@@ -193,7 +192,9 @@ pub(super) async fn enter_code(
 
 async fn with_code(app: &App, visitor: &Visitor, form: &CodeForm) -> Result<Begun, Refused> {
     let address = email::parse(&form.email).unwrap_or_default();
-    limit(app, visitor, &address, "login_code").await?;
+    limit(app, visitor, &address, "login_code")?;
+    // A code costs nothing to compare. With the work of a password no time tells whether there was one to compare with.
+    app.passwords.verify(form.code.clone(), None).await?;
     let (typed, device) = (form.code.clone(), visitor.device.clone());
     visitor
         .act(app, move |act| {
@@ -210,8 +211,11 @@ pub(super) async fn mail_soon(
     request: fn(&crate::act::Act<'_>, &str) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
     let now = app.clock.now();
-    app.limiter
-        .count(Limited::MailFromAddress, &visitor.device.address, now)?;
+    app.limiter.count(
+        Limited::MailFromAddress,
+        &source(&visitor.device.address),
+        now,
+    )?;
     app.limiter.count(Limited::MailToAccount, &address, now)?;
     let (app, context) = (app.clone(), visitor.context.clone());
     tokio::spawn(async move {
@@ -224,38 +228,50 @@ pub(super) async fn mail_soon(
 }
 
 /// Counts an attempt to sign in. Beyond the limit nothing is compared, and those whom it concerns hear of it once a minute.
-async fn limit(
-    app: &App,
-    visitor: &Visitor,
-    address: &str,
-    method: &'static str,
-) -> Result<(), Refused> {
+fn limit(app: &App, visitor: &Visitor, address: &str, method: &'static str) -> Result<(), Refused> {
     let now = app.clock.now();
     let limiter = &app.limiter;
     let counted = limiter
-        .count(Limited::LoginFromAddress, &visitor.device.address, now)
+        .count(
+            Limited::LoginFromAddress,
+            &source(&visitor.device.address),
+            now,
+        )
         .and_then(|()| limiter.count(Limited::LoginOfAccount, address, now));
     let Err(refused) = counted else { return Ok(()) };
     let (address, network) = (
         address.to_owned(),
         crate::collapse::network(&visitor.device.address),
     );
-    app.attempt(&visitor.context, move |db, _| {
-        match login::audience(db, &address)? {
-            Some((user, workspaces)) if !workspaces.is_empty() => {
-                let same = format!("login/{}/{method}/{network}", user.id);
-                Err(refused.recording_once(same, workspaces, login::too_often(&user, method)))
+    let (app, context) = (app.clone(), visitor.context.clone());
+    // Told in a moment: the time of this answer must not say whether there was anybody to tell.
+    tokio::spawn(async move {
+        let told = app.attempt_at(now, &context, move |db, _| {
+            match login::audience(db, &address)? {
+                Some((user, workspaces)) if !workspaces.is_empty() => {
+                    let same = format!("login/{}/{method}/{network}", user.id);
+                    let event = login::too_often(&user, method);
+                    Err(Refused::too_many().recording_once(same, workspaces, event))
+                }
+                _ => Ok(()),
             }
-            _ => Err(refused),
-        }
-    })
-    .await
+        });
+        // A fault is in the log of the process already; there is nobody left to tell.
+        let _ = told.await;
+    });
+    Err(refused)
 }
 
-fn signed_in(app: &App, begun: &Begun, next: &str) -> Response {
+/// Goes on as somebody who has signed in. Whoever was signed in in this browser before is not any more.
+async fn signed_in(app: &App, visitor: &Visitor, begun: &Begun, next: &str) -> Answer {
+    if let Some((before, user)) = visitor.signed_in.clone() {
+        visitor
+            .act(app, move |act| session::revoke(act, &user, &before.id))
+            .await?;
+    }
     let mut response = to(next);
     Cookies::of(app).sign_in(&mut response, &begun.token);
-    response
+    Ok(response)
 }
 
 pub(super) async fn log_out(

@@ -10,10 +10,12 @@ use super::frame::{Choice, Place, within};
 use super::visitor::Seat;
 use crate::app::App;
 use crate::domain::domain_join::{self, DomainJoin};
+use crate::domain::email;
 use crate::domain::group::{self, Group};
 use crate::domain::member::{Member, Role};
 use crate::domain::permission::Deed;
 use crate::domain::workspace::{self, Workspace};
+use crate::limits::Limited;
 use crate::look::{Link, Shell};
 use crate::refused::Refused;
 
@@ -202,12 +204,7 @@ pub(super) async fn add_domain(
     seat: Seat,
     Filled(form): Filled<DomainForm>,
 ) -> Answer {
-    let (typed, role) = (form.email.clone(), form.role.clone());
-    let done = seat
-        .act(&app, move |act, by| {
-            domain_join::request(act, by, &typed, Role::required(&role)?)
-        })
-        .await;
+    let done = add_domain_as(&app, &seat, &form).await;
     match done {
         Ok(()) => {
             let said = format!(
@@ -218,6 +215,20 @@ pub(super) async fn add_domain(
         }
         Err(refused) => domains(&app, &seat, &form.email, &form.role, refused.into()).await,
     }
+}
+
+async fn add_domain_as(app: &App, seat: &Seat, form: &DomainForm) -> Result<(), Refused> {
+    let address = email::required("email", &form.email)?;
+    let role = Role::required(&form.role)?;
+    // It sends a mail to an address that anybody may type.
+    let now = app.clock.now();
+    app.limiter
+        .count(Limited::Invitations, &seat.member.user.id, now)?;
+    app.limiter.count(Limited::MailToAccount, &address, now)?;
+    seat.act(app, move |act, by| {
+        domain_join::request(act, by, &address, role)
+    })
+    .await
 }
 
 pub(super) async fn remove_domain(

@@ -14,7 +14,7 @@ use crate::domain::domain_join::{self, DomainJoin};
 use crate::domain::signup::Verification;
 use crate::domain::workspace::Workspace;
 use crate::domain::{email, email_change, signup, text};
-use crate::limits::Limited;
+use crate::limits::{Limited, source};
 use crate::look::Shell;
 use crate::password;
 use crate::refused::Refused;
@@ -98,12 +98,15 @@ pub(super) async fn sign_up(
 }
 
 async fn sign_up_as(app: &App, visitor: &Visitor, form: &SignupForm) -> Result<String, Refused> {
-    let name = text::line("name", &form.name, text::NAME_CHARS)?;
+    let name = text::name("name", &form.name)?;
     let address = email::required("email", &form.email)?;
     password::check(&form.password, &address)?;
     let now = app.clock.now();
-    app.limiter
-        .count(Limited::MailFromAddress, &visitor.device.address, now)?;
+    app.limiter.count(
+        Limited::MailFromAddress,
+        &source(&visitor.device.address),
+        now,
+    )?;
     app.limiter.count(Limited::MailToAccount, &address, now)?;
     let hash = app.passwords.hash(form.password.clone()).await?;
     let to = address.clone();
@@ -205,9 +208,7 @@ pub(super) async fn send_again(
     app.limiter
         .count(Limited::MailToAccount, &person.user.email, app.clock.now())?;
     if person.user.email_verified_at.is_none() {
-        person
-            .act(&app, move |act, user| signup::send_again(act, user))
-            .await?;
+        person.act(&app, signup::send_again).await?;
     }
     Ok(to_with("/", "We have sent you another link."))
 }

@@ -25,7 +25,7 @@ use crate::domain::project::Project;
 use crate::domain::report::{self, Report, Reporter, creation_failed};
 use crate::domain::widget::{self, Visibility, Widget};
 use crate::domain::{email, text};
-use crate::limits::Limited;
+use crate::limits::{Limited, source};
 use crate::loops;
 use crate::refused::{Kind, Refused};
 
@@ -141,7 +141,7 @@ async fn take(
     let address = context.context().location.clone().unwrap_or_default();
     let limited = app.limiter.count(
         Limited::WidgetFromAddress,
-        &format!("{}/{address}", widget.id),
+        &format!("{}/{}", widget.id, source(&address)),
         now,
     );
     let limited =

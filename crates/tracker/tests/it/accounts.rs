@@ -314,6 +314,10 @@ fn attempts_beyond_a_limit_are_not_compared_and_told_as_one() {
         6,
         "{answers:?}"
     );
+    // Told after the answer.
+    until("the first refusal is told", || {
+        (world.last(&acme).reason() == "rate_limited").then_some(())
+    });
     world.later(Duration::from_secs(90));
     let told: Vec<(String, Option<i64>)> = world.log(&acme)[before..]
         .iter()

@@ -97,6 +97,10 @@ impl Annals {
         self.child = Some(child);
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -516,6 +520,12 @@ impl Page {
         self.headers
             .get("location")
             .unwrap_or_else(|| panic!("{} leads nowhere: {}", self.status, self.text()))
+    }
+
+    /// The token of its forms.
+    pub(crate) fn token(&self) -> String {
+        let (_, rest) = self.body.split_once(r#"name="csrf" value=""#).unwrap();
+        rest.split('"').next().unwrap().to_owned()
     }
 
     /// The body without its tags.

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod attacks;
 mod audit_logs;
 mod failures;
 mod harness;

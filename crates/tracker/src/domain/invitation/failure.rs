@@ -11,7 +11,7 @@ use super::super::member::{Member, Membership, Role};
 use super::super::project::Project;
 use super::super::user::User;
 use super::super::workspace::Workspace;
-use super::Invitation;
+use super::{Invitation, colleague};
 use crate::act::Act;
 use crate::events;
 use crate::refused::{Kind, Refused};
@@ -87,7 +87,7 @@ pub(super) fn failed(
     refused.recording(move |act| {
         let known = address
             .as_deref()
-            .map(|address| User::by_email(act.db, address))
+            .map(|address| colleague(act.db, &by.workspace.id, address))
             .transpose()?
             .flatten();
         let invitee = match known {

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::super::integration;
 use super::super::member::{Member, Membership, Role};
-use super::super::text::{self, BODY_CHARS, NAME_CHARS};
+use super::super::text::{self, BODY_CHARS};
 use super::Project;
 use crate::refused::Refused;
 
@@ -84,7 +84,7 @@ impl Details {
             ));
         }
         Ok(Self {
-            name: text::line("name", &self.name, NAME_CHARS)?,
+            name: text::name("name", &self.name)?,
             website_host: text::host("website_host", &self.website_host)?,
             description: text::body("description", &self.description, BODY_CHARS)?,
             restricted: self.restricted,

@@ -191,7 +191,7 @@ async fn what_makes_no_sense_is_named() {
     server.get(&histogram("&q=actoin:x"), ROOT).await.is(400);
 }
 
-/// Fills a workspace with more than a segment's page, seals it, and damages a page of every column.
+/// Fills a workspace with more than a segment's page, seals it, and damages what was sealed.
 pub(crate) async fn damaged(server: &TestServer) {
     let many = |n: u64| {
         let mut sent = event("issue.created");
@@ -207,7 +207,9 @@ pub(crate) async fn damaged(server: &TestServer) {
             .await
             .is(200);
     }
-    server.store.seal().unwrap();
+    let store = server.store.clone();
+    let sealed = tokio::task::spawn_blocking(move || store.seal());
+    sealed.await.unwrap().unwrap();
     let mut recent = event("user.login");
     recent["id"] = json!("evt_recent");
     server.record(ACME, &recent).await;
@@ -216,8 +218,8 @@ pub(crate) async fn damaged(server: &TestServer) {
         if path.extension().is_some_and(|e| e == "parquet") {
             // In place: the server has it open.
             let mut bytes = std::fs::read(&path).unwrap();
-            let middle = bytes.len() / 3;
-            bytes[middle..middle + 4_000].fill(0);
+            let middle = bytes.len() / 2;
+            bytes[4..middle].fill(0);
             std::fs::write(&path, bytes).unwrap();
         }
     }
@@ -243,7 +245,13 @@ async fn damaged_events_are_named_and_the_others_are_served() {
         .await
         .is(200)
         .json();
-    assert!(whole["count"]["value"].as_u64().unwrap() >= 2_501);
+    let parts = whole["unreadable"].as_array().unwrap().iter();
+    let lost =
+        parts.map(|part| part["last"].as_u64().unwrap() - part["first"].as_u64().unwrap() + 1);
+    let lost: u64 = lost.sum();
+    assert!(whole["count"]["value"].as_u64().unwrap() + lost >= 2_501);
+    // Where everything is sealed at once, segments are too small for an index that counts.
+    assert!(lost == 0 || std::env::var_os("ANNALS_TEST_SEALING").is_some());
     let read = server.get(&facets("&q=many"), ROOT).await.is(200).json();
     assert!(!read["unreadable"].as_array().unwrap().is_empty());
     let metrics = server.get("/metrics", ROOT).await.is(200).text();

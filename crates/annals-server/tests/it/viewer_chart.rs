@@ -13,6 +13,14 @@ async fn patient() -> TestServer {
     TestServer::with(config).await
 }
 
+/// The one row that a page has.
+#[track_caller]
+fn only_row(page: &str) -> &str {
+    let rows: Vec<&str> = page.split("data-row>").collect();
+    assert_eq!(rows.len(), 2, "{page}");
+    rows[1].split("</tr>").next().unwrap()
+}
+
 #[tokio::test]
 async fn the_chart_of_the_page_leads_to_its_days() {
     let server = patient().await;
@@ -33,8 +41,7 @@ async fn the_chart_of_the_page_leads_to_its_days() {
         .await
         .is(200)
         .text();
-    assert!(hour.contains("user.login_failed") && !hour.contains("issue.created\""));
-    assert_eq!(hour.matches("data-row").count(), 1);
+    assert!(only_row(&hour).contains("user.login_failed"));
 
     // With more time between them, by the day.
     let mut old = event("issue.deleted");
@@ -52,7 +59,7 @@ async fn the_chart_of_the_page_leads_to_its_days() {
     let day = link_of(&page, "Fri 2 Oct 2026: 1 event");
     assert!(day.contains("time:2026-10-02"), "{day}");
     let day = browser.open(&day).await.is(200).text();
-    assert!(day.contains("issue.deleted") && day.matches("data-row").count() == 1);
+    assert!(only_row(&day).contains("issue.deleted"));
     // The same as a table, for those who do not see it.
     assert!(page.contains("Show as a table") && page.contains("<th scope=\"row\"><a href="));
     // Where nothing matches there is nothing to draw.

@@ -145,11 +145,10 @@ fn each_run_of(bytes: impl Iterator<Item = u8>, show: &mut impl FnMut(u32)) {
 /// The bytes that ids are made of.
 const OF_IDS: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let letter = byte as u8;
-        table[byte] = letter.is_ascii_digit() || letter >= b'a' && letter <= b'f' || letter == b'-';
-        byte += 1;
+    let mut letters: &[u8] = b"0123456789abcdef-";
+    while let [letter, rest @ ..] = letters {
+        table[*letter as usize] = true;
+        letters = rest;
     }
     table
 };

@@ -93,7 +93,7 @@ pub(crate) struct Blocks {
     pub(crate) recent: Recent,
     segments: RwLock<HashMap<SegmentId, Arc<Segment>>>,
     readers: Readers,
-    cache: Cache,
+    cache: Arc<Cache>,
 }
 
 /// Where the next rows are found: a place, and the positions there that are asked for.
@@ -128,7 +128,7 @@ impl Blocks {
             recent,
             segments: RwLock::default(),
             readers,
-            cache: Cache::new(cache_bytes),
+            cache: Arc::new(Cache::new(cache_bytes)),
         }
     }
 
@@ -193,9 +193,9 @@ impl Blocks {
             return Ok(None);
         };
         let kept = |kind, read: &dyn Fn() -> Option<Vec<u8>>| {
-            self.cache.get((id, kind)).or_else(|| {
+            self.cache.bytes_of((id, kind)).or_else(|| {
                 let bytes = Arc::new(read()?);
-                self.cache.put((id, kind), bytes.clone(), bytes.len());
+                self.cache.keep((id, kind), bytes.clone());
                 Some(bytes)
             })
         };
@@ -439,6 +439,7 @@ impl Blocks {
 
     /// Makes a segment known, before any log refers to it.
     pub(crate) fn add_segment(&self, id: SegmentId, segment: Arc<Segment>) {
+        segment.keep_pages_in(&self.cache, id);
         write(&self.segments).insert(id, segment);
     }
 
@@ -459,7 +460,7 @@ impl Blocks {
 
     /// The directory of a group's header.
     fn directory(&self, group: u32) -> Result<Arc<Vec<u8>>, StoreError> {
-        if let Some(known) = self.cache.get((group, Kind::Directory)) {
+        if let Some(known) = self.cache.bytes_of((group, Kind::Directory)) {
             return Ok(known);
         }
         let bytes = self.readers.with(|connection| {
@@ -482,13 +483,12 @@ impl Blocks {
     ) -> Result<Arc<Vec<u8>>, StoreError> {
         let directory = directory(header).map_err(|malformed| damaged(group, 0, 0, malformed.0))?;
         let directory = Arc::new(directory.to_vec());
-        self.cache
-            .put((group, Kind::Directory), directory.clone(), directory.len());
+        self.cache.keep((group, Kind::Directory), directory.clone());
         Ok(directory)
     }
 
     fn frame(&self, group: u32, header: &Header, frame: u32) -> Result<Arc<Vec<u8>>, StoreError> {
-        if let Some(plain) = self.cache.get((group, Kind::Frame(frame))) {
+        if let Some(plain) = self.cache.bytes_of((group, Kind::Frame(frame))) {
             return Ok(plain);
         }
         let malformed = |what| damaged(group, 0, 0, what);
@@ -512,10 +512,8 @@ impl Blocks {
 
     /// Keeps a decompressed frame in memory for a while.
     pub(crate) fn keep_frame(&self, group: u32, frame: u32, plain: Vec<u8>) -> Arc<Vec<u8>> {
-        let bytes = plain.capacity();
         let plain = Arc::new(plain);
-        self.cache
-            .put((group, Kind::Frame(frame)), plain.clone(), bytes);
+        self.cache.keep((group, Kind::Frame(frame)), plain.clone());
         plain
     }
 

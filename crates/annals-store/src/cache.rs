@@ -1,9 +1,10 @@
-//! A bounded cache of directories, decompressed frames and tallies.
+//! A bounded cache of what was read: directories, decompressed frames, tallies, columns of pages.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Slot;
+use crate::segment::{Column, Values};
 
 /// What is cached: a piece of a group or of a segment, by its number.
 pub(crate) type Key = (u32, Kind);
@@ -19,10 +20,15 @@ pub(crate) enum Kind {
     Times(Slot),
     /// Of a segment: which values the events of a log have.
     Values(Slot),
+    /// Of a segment: a column of a page.
+    Column(u32, Column),
 }
 
-/// A cached value.
-pub(crate) type Value = Arc<Vec<u8>>;
+#[derive(Clone)]
+enum Value {
+    Bytes(Arc<Vec<u8>>),
+    Column(Arc<Values>),
+}
 
 /// Values up to a number of bytes. What was used since the hand last passed stays for another round.
 pub(crate) struct Cache {
@@ -59,8 +65,35 @@ impl Cache {
         }
     }
 
-    /// The value, if it is there.
-    pub(crate) fn get(&self, key: Key) -> Option<Value> {
+    /// The bytes, if they are there.
+    pub(crate) fn bytes_of(&self, key: Key) -> Option<Arc<Vec<u8>>> {
+        match self.get(key)? {
+            Value::Bytes(bytes) => Some(bytes),
+            Value::Column(_) => None,
+        }
+    }
+
+    /// The column of a page, if it is there.
+    pub(crate) fn column(&self, key: Key) -> Option<Arc<Values>> {
+        match self.get(key)? {
+            Value::Column(values) => Some(values),
+            Value::Bytes(_) => None,
+        }
+    }
+
+    /// Keeps bytes, and lets others go for them.
+    pub(crate) fn keep(&self, key: Key, bytes: Arc<Vec<u8>>) {
+        let taken = bytes.capacity();
+        self.put(key, Value::Bytes(bytes), taken);
+    }
+
+    /// Keeps a column of a page, and lets others go for it.
+    pub(crate) fn keep_column(&self, key: Key, values: Arc<Values>) {
+        let taken = values.taken();
+        self.put(key, Value::Column(values), taken);
+    }
+
+    fn get(&self, key: Key) -> Option<Value> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let place = *inner.places.get(&key)?;
         let entry = &mut inner.slots[place];
@@ -68,8 +101,7 @@ impl Cache {
         entry.value.clone()
     }
 
-    /// Keeps a value that takes about so many bytes, and lets others go for it.
-    pub(crate) fn put(&self, key: Key, value: Value, bytes: usize) {
+    fn put(&self, key: Key, value: Value, bytes: usize) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         // The entry itself takes memory as well.
         let bytes = bytes + 128;

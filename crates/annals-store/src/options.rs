@@ -92,7 +92,7 @@ impl Default for Sealing {
 pub struct Options {
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
-    /// How many bytes of decompressed journal frames are kept in memory. Default 64 MiB.
+    /// How many bytes of what was read from the journal and from segments are kept in memory. Default 64 MiB.
     pub cache_bytes: usize,
     /// The name of the SQLite VFS to use, if not the usual one: how faults are injected.
     pub vfs: Option<String>,

@@ -18,12 +18,14 @@ mod text;
 mod uuid;
 mod write;
 
+pub(crate) use columns::Values;
 pub(crate) use cursor::{BadPage, Cursor};
 pub(crate) use directory::Entry;
 pub(crate) use filter::Probe;
 pub(crate) use index::Index;
 pub(crate) use page::PAGE_ROWS;
 pub(crate) use read::{ReadAt, Segment};
+pub(crate) use schema::Column;
 pub(crate) use tally::{COUNTED, Count, FacetValues, SLOT, Times};
 pub(crate) use uuid::uuid_millis;
 pub(crate) use write::{Redacted, SegmentWriter, Stored};

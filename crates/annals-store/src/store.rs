@@ -109,7 +109,7 @@ impl Store {
         !self.0.shared.has_stopped()
     }
 
-    /// How many bytes of the journal are kept decompressed in memory; at most
+    /// How many bytes of what was read are kept in memory; at most
     /// [`Options::cache_bytes`].
     pub fn cached_bytes(&self) -> usize {
         self.0.shared.blocks.cached_bytes()

@@ -10,7 +10,7 @@ use annals_event::{
 };
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
-use parquet::data_type::{ByteArray, DataType};
+use parquet::data_type::DataType;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::cells::{Parts, TargetParts, assemble};
@@ -31,9 +31,9 @@ pub(super) fn to_i32(number: i64) -> i32 {
 
 /// The values of one column for a run of rows.
 #[derive(Default)]
-pub(super) struct Values {
+pub(crate) struct Values {
     pub(super) numbers: Vec<i64>,
-    pub(super) texts: Vec<ByteArray>,
+    pub(super) texts: Texts,
     /// For each level the value there, or [`MISSING`]. Empty if every row has one.
     places: Vec<u32>,
     /// For each row the first of its elements, and the number of all. Empty if a row is a level.
@@ -41,6 +41,36 @@ pub(super) struct Values {
 }
 
 const MISSING: u32 = u32::MAX;
+
+/// Texts, one behind the other.
+#[derive(Default)]
+pub(super) struct Texts {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<u32>,
+}
+
+impl Texts {
+    fn get(&self, n: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(n)? as usize;
+        let begin = n
+            .checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize);
+        self.bytes.get(begin..end)
+    }
+}
+
+impl<T: AsRef<[u8]>> FromIterator<T> for Texts {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Texts {
+        let mut all = Texts::default();
+        for text in texts {
+            all.bytes.extend_from_slice(text.as_ref());
+            all.ends.push(to_u32(all.bytes.len()));
+        }
+        all.bytes.shrink_to_fit();
+        all
+    }
+}
 
 /// The columns with the texts of an event, without those of its targets.
 const TEXT_COLUMNS: [Column; 24] = [
@@ -122,12 +152,20 @@ impl Values {
 
     fn value(&self, level: usize) -> Option<&[u8]> {
         if self.places.is_empty() {
-            return self.texts.get(level).map(ByteArray::data);
+            return self.texts.get(level);
         }
         match self.places.get(level) {
-            Some(&place) if place != MISSING => self.texts.get(place as usize).map(ByteArray::data),
+            Some(&place) if place != MISSING => self.texts.get(place as usize),
             _ => None,
         }
+    }
+
+    /// How many bytes of memory it takes.
+    pub(crate) fn taken(&self) -> usize {
+        let numbers = 8 * self.numbers.capacity();
+        let of_levels =
+            self.texts.ends.capacity() + self.places.capacity() + self.elements.capacity();
+        size_of::<Values>() + numbers + self.texts.bytes.capacity() + 4 * of_levels
     }
 
     fn elements(&self, row: usize) -> Range<usize> {
@@ -136,9 +174,9 @@ impl Values {
     }
 }
 
-/// Columns of a run of rows. What was not asked for is not there.
+/// Columns of a page. What was not asked for is not there.
 pub(super) struct Columns {
-    pub(super) values: Vec<Option<Values>>,
+    pub(super) values: Vec<Option<Arc<Values>>>,
 }
 
 impl Columns {

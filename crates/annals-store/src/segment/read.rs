@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use annals_event::{KeyClass, RowParts, fold_key};
 use annals_merkle::Hash;
@@ -11,9 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{
-    PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
-};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
@@ -30,7 +28,9 @@ use super::uuid::uuid_millis;
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use super::{Flaw, Stored};
 use crate::Slot;
+use crate::cache::{Cache, Kind};
 use crate::journal::{to_u32, to_usize};
+use crate::recent::SegmentId;
 
 /// Bytes that can be read at any place, by many at once.
 pub(crate) trait ReadAt: Send + Sync {
@@ -45,6 +45,8 @@ pub(crate) struct Segment {
     file: Arc<Checked>,
     metadata: ParquetMetaData,
     index: Option<Index>,
+    /// Where what was read is kept for a while, and as whose.
+    kept: OnceLock<(Arc<Cache>, SegmentId)>,
 }
 
 /// What Parquet reads from: every page is compared with its checksum, if they are known.
@@ -110,9 +112,15 @@ impl Segment {
             file,
             metadata,
             index,
+            kept: OnceLock::new(),
         };
         segment.check_shape()?;
         Ok(segment)
+    }
+
+    /// Lets what is read of it stay in memory for a while, under its number.
+    pub(crate) fn keep_pages_in(&self, cache: &Arc<Cache>, id: SegmentId) {
+        self.kept.get_or_init(|| (cache.clone(), id));
     }
 
     fn check_shape(&self) -> Result<(), Flaw> {
@@ -235,19 +243,15 @@ impl Segment {
 
     /// The ids of the rows in `rows`, which lie within one page.
     pub(crate) fn ids(&self, rows: Range<u32>) -> Result<Vec<String>, Flaw> {
-        let columns = self.columns(rows.clone(), &[Column::Id, Column::IdText])?;
-        (0..rows.len())
-            .map(|n| Ok(columns.id(n)?.into_owned()))
-            .collect()
+        let (columns, rows) = self.columns(rows, &[Column::Id, Column::IdText], true)?;
+        rows.map(|n| Ok(columns.id(n)?.into_owned())).collect()
     }
 
     /// The rows in `rows`, which lie within one page, with these parts of them. Without seeds.
     pub(crate) fn read(&self, rows: Range<u32>, parts: RowParts) -> Result<Vec<Stored>, Flaw> {
-        let columns = self.columns(rows.clone(), &wanted(parts))?;
+        let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
         let mut recorder = Arc::default();
-        (0..rows.len())
-            .map(|n| columns.stored(n, &mut recorder))
-            .collect()
+        rows.map(|n| columns.stored(n, &mut recorder)).collect()
     }
 
     /// Those of the rows in `rows`, which lie within one page, that may match, with these parts of them.
@@ -261,9 +265,9 @@ impl Segment {
         if texts.is_empty() {
             return self.read(rows, parts);
         }
-        let columns = self.columns(rows.clone(), &wanted(parts))?;
+        let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
         let (mut found, mut recorder) = (Vec::new(), Arc::default());
-        for n in 0..rows.len() {
+        for n in rows {
             if columns.may_match(n, texts)? {
                 found.push(columns.stored(n, &mut recorder)?);
             }
@@ -278,55 +282,70 @@ impl Segment {
         rows: Range<u32>,
         mut note: Option<&mut Note<'_>>,
     ) -> Result<Vec<ReadRow>, Flaw> {
-        let columns = self.columns(rows.clone(), &Column::ALL)?;
+        // Whoever goes through everything must not push out what others come back to.
+        let (columns, rows) = self.columns(rows, &Column::ALL, false)?;
         let (mut hashes, mut recorder) = (Vec::new(), Arc::default());
-        (0..rows.len())
-            .map(|n| {
-                let slot = columns.number(Column::Log, n);
-                let slot = u32::from_ne_bytes(to_i32(slot).to_ne_bytes());
-                let stored = columns.stored(n, &mut recorder)?;
-                if let Some(note) = &mut note {
-                    hashes.clear();
-                    columns.keys(n, slot, &stored, &mut hashes)?;
-                    let counted = match &stored {
-                        Stored::Event(event) => Some(columns.counted(n, event)?),
-                        Stored::Redacted(_) => None,
-                    };
-                    note(slot, &stored, &hashes, counted);
-                }
-                let seed = columns.bytes(Column::Seed, n).map(Arc::from);
-                Ok(ReadRow { slot, stored, seed })
-            })
-            .collect()
+        rows.map(|n| {
+            let slot = columns.number(Column::Log, n);
+            let slot = u32::from_ne_bytes(to_i32(slot).to_ne_bytes());
+            let stored = columns.stored(n, &mut recorder)?;
+            if let Some(note) = &mut note {
+                hashes.clear();
+                columns.keys(n, slot, &stored, &mut hashes)?;
+                let counted = match &stored {
+                    Stored::Event(event) => Some(columns.counted(n, event)?),
+                    Stored::Redacted(_) => None,
+                };
+                note(slot, &stored, &hashes, counted);
+            }
+            let seed = columns.bytes(Column::Seed, n).map(Arc::from);
+            Ok(ReadRow { slot, stored, seed })
+        })
+        .collect()
     }
 
-    fn columns(&self, rows: Range<u32>, wanted: &[Column]) -> Result<Columns, Flaw> {
-        let full = to_u32(PAGE_ROWS * GROUP_PAGES);
-        let group = (rows.start / full) as usize;
-        let first = (rows.start % full) as usize;
-        let group_metadata = self
+    /// Columns of the page that `rows` lie within, and where on it they are. `keep` says whether they are likely to be wanted
+    /// again.
+    fn columns(
+        &self,
+        rows: Range<u32>,
+        wanted: &[Column],
+        keep: bool,
+    ) -> Result<(Columns, Range<usize>), Flaw> {
+        let (page, all) = self.page_of(rows.start);
+        let mut columns = Columns::new();
+        for column in wanted {
+            let values = match self.kept.get().filter(|_| keep) {
+                None => Arc::new(self.column(page, *column)?),
+                Some((cache, id)) => {
+                    let key = (*id, Kind::Column(to_u32(page), *column));
+                    match cache.column(key) {
+                        Some(values) => values,
+                        None => {
+                            let values = Arc::new(self.column(page, *column)?);
+                            cache.keep_column(key, values.clone());
+                            values
+                        }
+                    }
+                }
+            };
+            columns.values[*column as usize] = Some(values);
+        }
+        let first = (rows.start - all.start) as usize;
+        Ok((columns, first..first + rows.len()))
+    }
+
+    /// A column of a page.
+    fn column(&self, page: usize, column: Column) -> Result<Values, Flaw> {
+        let (group, first) = (page / GROUP_PAGES, page % GROUP_PAGES * PAGE_ROWS);
+        let metadata = self
             .metadata
             .row_groups()
             .get(group)
-            .ok_or_else(|| Flaw::new("there is no such row"))?;
-        let mut columns = Columns::new();
-        for column in wanted {
-            let values = self.column(group, group_metadata, *column, first, rows.len())?;
-            columns.values[*column as usize] = Some(values);
-        }
-        Ok(columns)
-    }
-
-    fn column(
-        &self,
-        group: usize,
-        metadata: &RowGroupMetaData,
-        column: Column,
-        first: usize,
-        count: usize,
-    ) -> Result<Values, Flaw> {
+            .ok_or_else(|| Flaw::new("there is no such page"))?;
         let chunk = metadata.column(column as usize);
         let rows = usize::try_from(metadata.num_rows()).unwrap_or_default();
+        let count = PAGE_ROWS.min(rows.saturating_sub(first));
         let locations = self
             .metadata
             .page_index()
@@ -347,10 +366,11 @@ impl Segment {
             }
             Physical::Uuid => {
                 let ids = values.read::<FixedLenByteArrayType>(described, pages, first, count)?;
-                values.texts = ids.into_iter().map(ByteArray::from).collect();
+                values.texts = ids.iter().map(|id| id.data()).collect();
             }
             Physical::Bytes => {
-                values.texts = values.read::<ByteArrayType>(described, pages, first, count)?;
+                let texts = values.read::<ByteArrayType>(described, pages, first, count)?;
+                values.texts = texts.iter().map(ByteArray::data).collect();
             }
         }
         Ok(values)

@@ -22,7 +22,7 @@ pub(crate) const KEY_PAGES: &str = "annals.pages";
 macro_rules! columns {
     ($($name:ident)+) => {
         /// A leaf column of the schema, by its place in it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(usize)]
         pub(crate) enum Column {
             $($name,)+

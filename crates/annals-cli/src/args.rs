@@ -100,6 +100,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Read everything in a data directory and recompute its hashes
     Check(Check),
+    /// Make a lost data directory again from the object store that holds its segments
+    Rebuild(Rebuild),
     /// Show or check the settings
     #[command(subcommand)]
     Config(Config),
@@ -115,6 +117,7 @@ pub(crate) enum Command {
 Examples:
   annals serve --data /var/lib/annals
   annals serve --data /var/lib/annals --listen 127.0.0.1:4600 --public-url https://audit.example.com
+  annals serve --data /var/lib/annals --segments s3://acme-audit/annals --segments-region eu-central-1
   ANNALS_BOOTSTRAP_KEY=sk_0123456789abcdefghijkl annals serve --data /tmp/annals --listen 127.0.0.1:0 --json")]
 pub(crate) struct Serve {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:4600]
@@ -128,6 +131,45 @@ pub(crate) struct Serve {
     /// For trying out: create a workspace with the first event that names it
     #[arg(long)]
     pub(crate) dev: bool,
+
+    #[command(flatten)]
+    pub(crate) segments: Segments,
+}
+
+/// Where older events lie. What is not said comes from `operator.toml`.
+#[derive(Group, Clone, Default)]
+pub(crate) struct Segments {
+    /// Keep older events in an object store that speaks S3, not in the data directory: s3://bucket/prefix.
+    /// Credentials are taken from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the machine's role
+    #[arg(
+        long = "segments",
+        value_name = "URL",
+        env = "ANNALS_SEGMENTS",
+        help_heading = "Object store"
+    )]
+    pub(crate) url: Option<String>,
+
+    /// Address of the object store, if it is not Amazon's
+    #[arg(
+        long = "segments-endpoint",
+        value_name = "URL",
+        env = "ANNALS_SEGMENTS_ENDPOINT",
+        help_heading = "Object store"
+    )]
+    pub(crate) endpoint: Option<String>,
+
+    /// Its region [default: that of AWS_REGION, else us-east-1]
+    #[arg(
+        long = "segments-region",
+        value_name = "REGION",
+        env = "ANNALS_SEGMENTS_REGION",
+        help_heading = "Object store"
+    )]
+    pub(crate) region: Option<String>,
+
+    /// Speak to it without TLS, where nobody listens
+    #[arg(long = "segments-allow-http", help_heading = "Object store")]
+    pub(crate) allow_http: bool,
 }
 
 /// Run a small company's issue tracker with a month of its work, and print the links to click.
@@ -500,7 +542,26 @@ pub(crate) struct Verify {
 /// It may run beside the server and changes nothing.
 #[derive(Group)]
 #[command(after_help = "Example:\n  annals check --data /var/lib/annals")]
-pub(crate) struct Check {}
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) segments: Segments,
+}
+
+/// Make a data directory again from the object store that holds its segments, after its disk was lost.
+///
+/// Put `keys/signing.key` into the directory first, from where you keep it. Everything that was sealed comes back, and
+/// is rebuilt and hashed on the way; workspaces and schemas too. Lost are the events that were not sealed yet (some
+/// minutes), API keys, links and sessions: make keys anew. Stop whatever still runs on the old directory.
+#[derive(Group)]
+#[command(after_help = "\
+Example:
+  install -D -m 600 /safe/signing.key /var/lib/annals/keys/signing.key
+  annals rebuild --segments s3://acme-audit/annals --data /var/lib/annals
+  annals serve --segments s3://acme-audit/annals --data /var/lib/annals")]
+pub(crate) struct Rebuild {
+    #[command(flatten)]
+    pub(crate) segments: Segments,
+}
 
 #[derive(Subcommand)]
 pub(crate) enum Config {

@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::args::Check;
 use crate::exit;
+use crate::object_store;
 use crate::output::Output;
 use crate::place::Place;
 use crate::progress::Progress;
 
 /// Checks the data directory, beside a running server too.
-pub(crate) fn run(_args: &Check, place: &Place, output: &Output) -> Result<ExitCode> {
+pub(crate) fn run(args: &Check, place: &Place, output: &Output) -> Result<ExitCode> {
     let data = place.data()?;
     if !data.join("annals.db").exists() {
         bail!(
@@ -21,7 +22,8 @@ pub(crate) fn run(_args: &Check, place: &Place, output: &Output) -> Result<ExitC
         );
     }
     let mut progress: Option<Progress> = None;
-    let report = annals_store::check(&data, &mut |at| {
+    let bucket = object_store::of(&data, &args.segments)?;
+    let report = annals_store::check_with(&data, bucket, &mut |at| {
         let progress = progress.get_or_insert_with(|| Progress::new("Checked", Some(at.groups)));
         progress.at(at.groups_done, "groups");
     })

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args;
 use crate::directory::operator_toml;
 use crate::exit;
+use crate::object_store;
 use crate::output::Output;
 use crate::place::{Place, read_config};
 
@@ -39,7 +40,7 @@ pub(crate) fn run(command: &args::Config, place: &Place, output: &Output) -> Res
             }
             Ok(ExitCode::SUCCESS)
         }
-        args::Config::Check => match read_config(&file) {
+        args::Config::Check => match read_config(&file).and_then(|c| object_store::open(&c)) {
             Ok(_) => {
                 if output.is_json() {
                     output.json(&json!({"ok": true, "file": file}))?;

@@ -81,6 +81,7 @@ pub(crate) fn run(args: &Demo, output: &Output) -> Result<ExitCode> {
         listen: Some(wanted),
         other_ports,
         public_url: None,
+        segments: Default::default(),
         create_unknown: true,
         contact_url: Some("mailto:sales@annals.example?subject=Audit%20Logs".to_owned()),
         bootstrap_key: None,

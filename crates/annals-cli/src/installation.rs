@@ -16,7 +16,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use axum::Router;
 use tokio::net::TcpListener;
 
+use crate::args::Segments;
 use crate::directory::operator_toml;
+use crate::object_store;
 use crate::place::read_config;
 
 /// What the command line says about it.
@@ -26,6 +28,7 @@ pub(crate) struct Settings {
     /// How many further ports to try when the wanted one is taken.
     pub(crate) other_ports: u16,
     pub(crate) public_url: Option<String>,
+    pub(crate) segments: Segments,
     /// Create a workspace with the first event that names it.
     pub(crate) create_unknown: bool,
     /// Where a workspace without access is sent, if the settings do not say.
@@ -72,6 +75,7 @@ impl Installation {
         if settings.public_url.is_some() {
             config.public_url = settings.public_url;
         }
+        object_store::apply(&settings.segments, &mut config);
         // What the first start was told is kept, so that the next one needs no flags.
         let mut kept = config.clone();
         if settings.create_unknown {
@@ -173,6 +177,8 @@ fn make_directory(data: &Path) -> Result<()> {
 fn open_store(data: &Path, config: &Config, clock: Option<Arc<dyn Clock>>) -> Result<Store> {
     let mut options = Options {
         origin: config.origin.clone(),
+        bucket: object_store::open(config)?,
+        bucket_cache_bytes: config.segments.cache_mib << 20,
         ..Options::default()
     };
     if let Some(clock) = clock {
@@ -187,6 +193,10 @@ fn open_store(data: &Path, config: &Config, clock: Option<Arc<dyn Clock>>) -> Re
             "another Annals is running on {}; stop it first, or name another directory with --data",
             data.display()
         ),
+        error @ StoreError::Bucket { .. } if config.segments.url.is_none() => anyhow!(error)
+            .context(
+                "name the object store with --segments s3://bucket/prefix, or in operator.toml",
+            ),
         error => anyhow!(error).context(format!("cannot open {}", data.display())),
     })
 }

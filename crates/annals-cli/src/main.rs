@@ -1,7 +1,7 @@
 //! The binary `annals`: everything that a person or a script does from a shell.
 //!
 //! Commands that touch a running installation speak HTTP to it, like any other client; only `check`
-//! reads a directory itself, beside the server. Exit codes are in [`exit`].
+//! reads a directory itself, beside the server, and `rebuild` makes one. Exit codes are in [`exit`].
 
 mod args;
 mod check;
@@ -15,10 +15,12 @@ mod import;
 mod installation;
 mod key;
 mod log;
+mod object_store;
 mod output;
 mod place;
 mod progress;
 mod query;
+mod rebuild;
 mod serve;
 mod verify;
 mod workspace;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Import(import) => import::run(&import, &place, &output),
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Check(check) => check::run(&check, &place, &output),
+        Command::Rebuild(rebuild) => rebuild::run(&rebuild, &place, &output),
         Command::Config(config) => config::run(&config, &place, &output),
     };
     match done {

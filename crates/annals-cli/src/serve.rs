@@ -19,6 +19,7 @@ pub(crate) fn run(args: &Serve, place: &Place, output: &Output) -> Result<ExitCo
         listen: args.listen,
         other_ports: 0,
         public_url: args.public_url.clone(),
+        segments: args.segments.clone(),
         create_unknown: args.dev,
         contact_url: None,
         bootstrap_key: bootstrap_key(),

@@ -154,6 +154,14 @@ impl App {
                 help: "Whether the disk is full, so that only reading is possible.",
                 value: self.store.is_full().into(),
             },
+            Gauge {
+                name: "annals_unsealed_seconds",
+                help: "How long the oldest event has been waiting to be sealed.",
+                value: self
+                    .store
+                    .unsealed_for()
+                    .map_or(0, |waited| waited.as_secs()),
+            },
         ];
         // Without them where the manifest cannot be read: the others are wanted then all the more.
         if let Ok(upkeep) = self.store.upkeep() {
@@ -175,9 +183,39 @@ impl App {
                 },
                 Gauge {
                     name: "annals_upkeep_due",
-                    help: "Whether something is being sealed or merged, or is about to be.",
+                    help: "Whether something is being sealed, merged or copied, or is about to be.",
                     value: upkeep.is_due.into(),
                 },
+            ]);
+        }
+        if let Some(reads) = self.store.bucket_reads() {
+            let gauge = |name, help, value| Gauge { name, help, value };
+            gauges.extend([
+                gauge(
+                    "annals_segment_cache_hits_total",
+                    "Blocks of segments in the object store that were in memory when they were wanted.",
+                    reads.hits,
+                ),
+                gauge(
+                    "annals_segment_cache_misses_total",
+                    "Blocks of segments that had to be fetched from the object store.",
+                    reads.misses,
+                ),
+                gauge(
+                    "annals_segment_fetched_bytes_total",
+                    "Bytes of segments that were fetched from the object store.",
+                    reads.fetched_bytes,
+                ),
+                gauge(
+                    "annals_segment_cache_bytes",
+                    "Bytes of segments in the object store that are in memory.",
+                    reads.cached_bytes,
+                ),
+                gauge(
+                    "annals_manifest_copy_behind",
+                    "Whether segments were sealed that a rebuild from the object store would not know of.",
+                    self.store.bucket_copy_is_behind().into(),
+                ),
             ]);
         }
         gauges

@@ -50,6 +50,8 @@ pub struct Config {
     pub log_requests: bool,
     /// Answer `/metrics` without a key. For a port that only the monitoring system reaches.
     pub open_metrics: bool,
+    /// Where older events lie.
+    pub segments: Segments,
     /// Bounds on what callers may ask for.
     pub limits: Limits,
     /// How the commands of this machine reach the server; written by the first start.
@@ -75,6 +77,25 @@ pub enum EntitlementSetting {
     Active,
     /// Recorded, but the workspace sees the locked page.
     Inactive,
+}
+
+/// Where older events lie: in the data directory, or in an object store that speaks S3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Segments {
+    /// `s3://bucket/prefix`. When absent, the data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Address of the object store, if it is not Amazon's: `https://storage.example.com:9000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Speak to it without TLS, where nobody listens.
+    pub allow_http: bool,
+    /// Mebibytes of it that are kept in memory.
+    pub cache_mib: usize,
 }
 
 /// Bounds on what callers may ask for.
@@ -142,8 +163,21 @@ impl Default for Config {
             frame_origins: Vec::new(),
             log_requests: true,
             open_metrics: false,
+            segments: Segments::default(),
             limits: Limits::default(),
             operator: None,
+        }
+    }
+}
+
+impl Default for Segments {
+    fn default() -> Self {
+        Self {
+            url: None,
+            endpoint: None,
+            region: None,
+            allow_http: false,
+            cache_mib: 128,
         }
     }
 }
@@ -224,6 +258,25 @@ impl Config {
                     "frame_origins: each is `https://host`, optionally with a port".to_owned(),
                 );
             }
+        }
+        let segments = &self.segments;
+        if segments
+            .url
+            .as_ref()
+            .is_some_and(|url| !url.starts_with("s3://"))
+        {
+            mistakes.push("segments.url: `s3://bucket/prefix`".to_owned());
+        }
+        if segments.url.is_none()
+            && (segments.endpoint.is_some() || segments.region.is_some() || segments.allow_http)
+        {
+            mistakes.push(
+                "segments: without `url` there is no object store that the rest is about"
+                    .to_owned(),
+            );
+        }
+        if !(8..=1 << 20).contains(&segments.cache_mib) {
+            mistakes.push("segments.cache_mib: 8 to 1048576".to_owned());
         }
         for (name, value) in [
             ("limits.connections", self.limits.connections),

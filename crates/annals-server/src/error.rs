@@ -65,6 +65,8 @@ pub(crate) enum ApiError {
     Busy,
     /// 503: the server is stopping.
     Stopping,
+    /// 503: the object store that holds older events does not answer; the text is for the log alone.
+    Away(String),
     /// 507: no disk space is left.
     DiskFull,
     /// 500: a fault of ours; the text is for the log alone.
@@ -179,7 +181,7 @@ impl ApiError {
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Stopping | Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -285,6 +287,10 @@ impl ApiError {
                 "The server is stopping; nothing was recorded. Try again.",
                 Some("stopping"),
             ),
+            Self::Away(_) => body(
+                "Older events cannot be read now. Nothing is lost; try again later.",
+                Some("storage_unavailable"),
+            ),
             Self::DiskFull => body(
                 "No disk space is left; nothing was recorded.",
                 Some("insufficient_storage"),
@@ -364,8 +370,14 @@ fn event_field(problem: &Problem) -> String {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(self.body())).into_response();
-        if let Self::Internal(cause) = &self {
-            response.extensions_mut().insert(Cause(chain(&**cause)));
+        match &self {
+            Self::Internal(cause) => {
+                response.extensions_mut().insert(Cause(chain(&**cause)));
+            }
+            Self::Away(cause) => {
+                response.extensions_mut().insert(Cause(cause.clone()));
+            }
+            _ => {}
         }
         let headers = response.headers_mut();
         match &self {
@@ -378,6 +390,9 @@ impl IntoResponse for ApiError {
             }
             Self::Busy | Self::Stopping => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Away(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("10"));
             }
             Self::Range { total } => {
                 if let Ok(value) = HeaderValue::try_from(format!("bytes */{total}")) {

@@ -149,7 +149,12 @@ impl Metrics {
             self.downloads.load(Relaxed),
         );
         for gauge in gauges {
-            describe(&mut out, gauge.name, gauge.help, "gauge");
+            // What only grows is a counter, and is named like one.
+            let kind = match gauge.name.ends_with("_total") {
+                true => "counter",
+                false => "gauge",
+            };
+            describe(&mut out, gauge.name, gauge.help, kind);
             line(&mut out, gauge.name, "", gauge.value);
         }
         describe(

@@ -11,6 +11,7 @@ mod segments;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use annals_event::{Row, Seed, TILE};
 use annals_merkle::{CompactRange, Hash};
@@ -22,7 +23,7 @@ use crate::database::{Location, meta};
 use crate::journal::{Growth, Header, Part, seeds_at, to_usize};
 use crate::recent::{LogState, Recent};
 use crate::tree::leaves_of;
-use crate::{Slot, StoreError};
+use crate::{Bucket, Slot, StoreError};
 
 use segments::Opened;
 
@@ -83,13 +84,25 @@ pub fn check(
     dir: &Path,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
+    check_with(dir, None, progress)
+}
+
+/// The same, of a directory whose segments lie in an object store.
+///
+/// # Errors
+/// Those of [`check`], and [`StoreError::Bucket`] if the store does not answer or is not the right one.
+pub fn check_with(
+    dir: &Path,
+    bucket: Option<Arc<dyn Bucket>>,
+    progress: &mut dyn FnMut(CheckProgress),
+) -> Result<CheckReport, StoreError> {
     let location = Location::new(dir, None);
     let mut attempts = 0;
     loop {
         // Everything is read as of one moment, however long it takes.
         let connection = location.open_reader()?;
         let snapshot = connection.unchecked_transaction()?;
-        let segments = segments::open_all(dir, &snapshot)?;
+        let segments = segments::open_all(dir, bucket.clone(), &snapshot)?;
         attempts += 1;
         // A running server may just have merged a segment away; if it is missing again and again, that is damage.
         if segments.iter().any(Opened::is_missing) && attempts < ATTEMPTS {

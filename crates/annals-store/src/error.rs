@@ -17,6 +17,12 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory already holds a log.
+    #[error("{path} already holds a log")]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file of the directory cannot be read or written.
     #[error("cannot use {path}")]
     File {
@@ -55,6 +61,15 @@ pub enum StoreError {
     TooManySteps {
         /// The most steps.
         limit: usize,
+    },
+    /// The object store that holds the segments does not answer, refuses, or is not the right one. Nothing is known
+    /// to be damaged; what lies there cannot be read or written now.
+    #[error("the object store {place}: {what}")]
+    Bucket {
+        /// Which store, and which object, if it concerns one.
+        place: String,
+        /// What is wrong.
+        what: String,
     },
     /// A proof was asked for that cannot be made, such as of a position beyond the size.
     #[error(transparent)]
@@ -134,7 +149,20 @@ pub enum AppendError {
     /// log is unknown; sending them again with their ids is safe.
     #[error("the store has stopped")]
     Stopped,
+    /// The object store that holds the segments does not answer, so that duplicates cannot be told. Try again later.
+    #[error("the object store cannot be read: {0}")]
+    Away(String),
     /// What is stored cannot be read, so that duplicates cannot be told.
     #[error("the journal cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl AppendError {
+    /// Why it cannot be told whether an event is new.
+    pub(crate) fn unreadable(error: StoreError) -> AppendError {
+        match error {
+            StoreError::Bucket { .. } => AppendError::Away(error.to_string()),
+            error => AppendError::Unreadable(error.to_string()),
+        }
+    }
 }

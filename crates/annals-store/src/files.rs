@@ -1,5 +1,6 @@
 //! Writing files so that they are still there after a power cut.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,6 +12,8 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
+use crate::bucket::Remote;
+use crate::manifest::Listed;
 use crate::segment::ReadAt;
 
 /// The calls that change files of segments. There is the system's own, and what tests put around it to see
@@ -82,9 +85,13 @@ impl WriteFile for File {
 }
 
 /// Immutable objects by name, in one folder. A name either holds a whole object or nothing.
+///
+/// Where there is a bucket, segments are made here, move there before they count, and are read from there; their
+/// indexes stay here, so that looking for an id never waits for the network.
 pub(crate) struct Blobs {
     folder: PathBuf,
     files: Arc<dyn Files>,
+    remote: Option<Remote>,
 }
 
 /// What was written under a name.
@@ -111,7 +118,11 @@ const UNFINISHED: &str = ".new";
 impl Blobs {
     /// The objects in a folder, which is made if it is not there.
     pub(crate) fn open(folder: PathBuf, files: Arc<dyn Files>) -> Result<Blobs, StoreError> {
-        let blobs = Blobs { folder, files };
+        let blobs = Blobs {
+            folder,
+            files,
+            remote: None,
+        };
         let made = || {
             if blobs.folder.is_dir() {
                 return Ok(());
@@ -122,6 +133,61 @@ impl Blobs {
         };
         blobs.at("", made())?;
         Ok(blobs)
+    }
+
+    /// The same with segments in a bucket, if there is one.
+    pub(crate) fn with_remote(self, remote: Option<Remote>) -> Blobs {
+        Blobs { remote, ..self }
+    }
+
+    pub(crate) fn remote(&self) -> Option<&Remote> {
+        self.remote.as_ref()
+    }
+
+    /// The file of a segment.
+    pub(crate) fn file_of(&self, segment: &Listed) -> Result<Arc<dyn ReadAt>, StoreError> {
+        match &self.remote {
+            Some(remote) => remote.get(segment),
+            None => self.get(&segment.file_name()),
+        }
+    }
+
+    /// The index of a segment.
+    pub(crate) fn index_of(&self, segment: &Listed) -> Result<Arc<dyn ReadAt>, StoreError> {
+        self.get(&segment.index_name())
+    }
+
+    /// Brings a segment that was made here to where it is read from.
+    pub(crate) fn publish(&self, segment: &Listed) -> Result<(), StoreError> {
+        let Some(remote) = &self.remote else {
+            return Ok(());
+        };
+        let name = segment.file_name();
+        remote.put(segment, &self.folder.join(&name))?;
+        self.delete(&name)
+    }
+
+    /// Whether the file of a segment lies here.
+    pub(crate) fn is_here(&self, segment: &Listed) -> bool {
+        self.folder.join(segment.file_name()).exists()
+    }
+
+    /// Deletes what does not belong to one of these segments, here and in the bucket.
+    pub(crate) fn delete_others(&self, counting: &[Listed]) -> Result<(), StoreError> {
+        let mut known: HashSet<String> = counting.iter().map(Listed::index_name).collect();
+        if self.remote.is_none() {
+            known.extend(counting.iter().map(Listed::file_name));
+        }
+        for name in self.list()? {
+            if !known.contains(&name) {
+                tracing::info!(name, "what an interrupted seal or merge left is deleted");
+                self.delete(&name)?;
+            }
+        }
+        match &self.remote {
+            Some(remote) => remote.delete_others(counting),
+            None => Ok(()),
+        }
     }
 
     /// Writes an object: `write` fills it. It is there, and durable, when this returns.

@@ -4,11 +4,12 @@
 //! nobody can read a workspace without having named it. [`Log::append`] is acknowledged when its
 //! events are sequenced, hashed and on stable storage; nothing after that changes an entry.
 //!
-//! This crate knows SQLite, files and threads. It does not know HTTP, users, or what a receiver of
+//! This crate knows SQLite, files and threads, and what is asked of an object store ([`Bucket`]). It does not know HTTP, users, or what a receiver of
 //! events wants them to look like.
 
 mod append;
 mod blocks;
+mod bucket;
 mod cache;
 mod check;
 mod control;
@@ -24,6 +25,7 @@ mod manifest;
 mod options;
 mod pending;
 mod queue;
+mod rebuild;
 mod recent;
 mod record;
 mod seal;
@@ -40,7 +42,10 @@ mod tree;
 mod writer;
 
 pub use append::{Append, Appended, Idempotency, Item, Receipt, Share};
-pub use check::{CheckProblem, CheckProgress, CheckReport, check};
+pub use bucket::blocks::BucketReads;
+pub use bucket::probe::{Nodes, ProbeError, Probed, probe};
+pub use bucket::{Bucket, BucketError, Created as ObjectCreated};
+pub use check::{CheckProblem, CheckProgress, CheckReport, check, check_with};
 pub use control::{
     Action, ControlError, Created, DOWNLOAD_TOKEN_SECONDS, Domain, DomainState, Entitlement,
     Export, ExportSelection, Grant, HANDOFF_SECONDS, Intent, InvalidField, Key, LINK_SECONDS, Link,
@@ -54,6 +59,7 @@ pub use files::{Files, SystemFiles, WriteFile};
 pub use log::Log;
 pub use options::{Clock, Durability, Options, Sealing, SteppedClock, SystemClock};
 pub use pending::Pending;
+pub use rebuild::{Rebuilt, rebuild};
 pub use seal::Upkeep;
 pub use search::{Count, Found, Order, Rows, Search, UNREADABLE_MAX};
 pub use store::{Recorded, Slot, Store};

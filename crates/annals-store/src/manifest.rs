@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::StoreError;
 use crate::files::{Blobs, Written};
 use crate::recent::SegmentId;
-use crate::segment::{Cursor, Flaw, Index, Segment};
+use crate::segment::{Cursor, Flaw, FlawKind, Index, Segment};
 
 /// A segment as the manifest has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,14 +105,14 @@ pub(crate) fn remove(connection: &Connection, id: SegmentId) -> Result<(), rusql
 
 /// Opens a segment with its index. An index that cannot be used is made again, in memory.
 pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Segment, StoreError> {
-    let file = blobs.get(&listed.file_name())?;
+    let file = blobs.file_of(listed)?;
     if file.size() != listed.file.bytes {
         return Err(damaged(
             listed.id,
             &Flaw::new("the file has another length"),
         ));
     }
-    let index = blobs.get(&listed.index_name()).and_then(|index| {
+    let index = blobs.index_of(listed).and_then(|index| {
         Index::open(index, file.size()).map_err(|flaw| damaged(listed.id, &flaw))
     });
     let flawed = |flaw: Flaw| damaged(listed.id, &flaw);
@@ -133,7 +133,7 @@ pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Segment, StoreError
 }
 
 /// The index of a segment, from its rows.
-fn made_again(segment: &Segment) -> Result<Vec<u8>, Flaw> {
+pub(crate) fn made_again(segment: &Segment) -> Result<Vec<u8>, Flaw> {
     let mut cursor = Cursor::new(segment, true)?;
     while let Some(page) = cursor.next_page() {
         page.map_err(|bad| bad.flaw)?;
@@ -158,8 +158,12 @@ impl crate::segment::ReadAt for InMemory {
 
 /// The error for what is wrong with a segment.
 pub(crate) fn damaged(id: SegmentId, flaw: &Flaw) -> StoreError {
-    StoreError::Damaged {
-        place: format!("segment {id}"),
-        what: flaw.0.clone(),
+    let (place, what) = (format!("segment {id}"), flaw.0.clone());
+    match flaw.1 {
+        FlawKind::Damaged => StoreError::Damaged { place, what },
+        FlawKind::Away => StoreError::Bucket {
+            place: format!("that holds {place}"),
+            what,
+        },
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use annals_event::Timestamp;
 
-use crate::{Files, SystemFiles};
+use crate::{Bucket, Files, SystemFiles};
 
 /// Where the time comes from. The store asks nothing else for it.
 pub trait Clock: Send + Sync {
@@ -112,6 +112,11 @@ pub struct Options {
     pub sealing: Option<Sealing>,
     /// How files of segments are written: how faults are injected.
     pub files: Arc<dyn Files>,
+    /// The object store that segments go into, instead of the directory. An installation stays with one; what is
+    /// on the disk moves there at the next start.
+    pub bucket: Option<Arc<dyn Bucket>>,
+    /// How many bytes of remote segments are kept in memory. Default 128 MiB.
+    pub bucket_cache_bytes: usize,
     /// What to do when the disk fails: it is called once, with the reason, after which the store
     /// accepts nothing more. Default: the process ends with exit code 70, because after a failed
     /// sync nobody knows what is on the disk, and only a restart reads it again.
@@ -131,6 +136,8 @@ impl Default for Options {
             idempotency_seconds: 24 * 3600,
             sealing: Some(Sealing::default()),
             files: Arc::new(SystemFiles),
+            bucket: None,
+            bucket_cache_bytes: 128 << 20,
             on_fatal: Arc::new(|_| std::process::exit(70)),
         }
     }
@@ -147,6 +154,8 @@ impl fmt::Debug for Options {
             .field("reserve_bytes", &self.reserve_bytes)
             .field("idempotency_seconds", &self.idempotency_seconds)
             .field("sealing", &self.sealing)
+            .field("bucket", &self.bucket.as_ref().map(|bucket| bucket.place()))
+            .field("bucket_cache_bytes", &self.bucket_cache_bytes)
             .finish_non_exhaustive()
     }
 }

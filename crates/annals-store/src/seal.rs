@@ -7,6 +7,7 @@
 //! leaves each event in exactly one place. What a crash leaves lying about is deleted at the next start.
 
 mod apart;
+mod copies;
 mod gather;
 mod merge;
 mod plan;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use rusqlite::Transaction;
 
+use crate::bucket::copy;
 use crate::control::ControlError;
 use crate::files::{BlobWriter, Blobs};
 use crate::manifest::{self, Listed, damaged, file_name, index_name};
@@ -29,6 +31,7 @@ use crate::store::submit_change;
 use crate::{Sealing, StoreError};
 
 use apart::apart;
+use copies::Copies;
 use gather::Gathered;
 
 /// How often it is looked whether something is due.
@@ -54,6 +57,9 @@ pub(crate) struct Sealer {
     /// Whether the last look at what is due found nothing.
     nothing_to_seal: AtomicBool,
     nothing_to_merge: AtomicBool,
+    copies: Mutex<Copies>,
+    /// The last change was not copied. Beside the lock, which is held while the network is waited for.
+    copy_is_behind: AtomicBool,
     stopping: AtomicBool,
 }
 
@@ -66,7 +72,7 @@ pub struct Upkeep {
     pub segments: u64,
     /// What they and their indexes take, in bytes.
     pub segment_bytes: u64,
-    /// Whether something is being sealed or merged, or is about to be.
+    /// Whether something is being sealed, merged or copied, or is about to be.
     pub is_due: bool,
 }
 
@@ -94,6 +100,8 @@ impl Sealer {
             merging_now: Mutex::default(),
             nothing_to_seal: AtomicBool::new(true),
             nothing_to_merge: AtomicBool::new(true),
+            copies: Mutex::default(),
+            copy_is_behind: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         }
     }
@@ -177,6 +185,7 @@ impl Sealer {
             return Ok(false);
         }
         let _turn = turn(&self.sealing_now);
+        self.catch_up(&mut turn(&self.copies))?;
         let now = self.shared.clock.now().as_micros();
         let groups = plan::due(
             &self.shared.blocks.recent.unsealed(),
@@ -211,7 +220,8 @@ impl Sealer {
                 .map(|listed| listed.file.bytes + listed.index.bytes)
                 .sum(),
             is_due: !self.nothing_to_seal.load(Ordering::SeqCst)
-                || !self.nothing_to_merge.load(Ordering::SeqCst),
+                || !self.nothing_to_merge.load(Ordering::SeqCst)
+                || self.copy_is_behind(),
         })
     }
 
@@ -301,8 +311,6 @@ impl Sealer {
             written.map_err(|error| flawed(error.into()))?;
             Ok((out, ()))
         })?;
-        let opened = Index::open(self.blobs.get(&index_name(id))?, file.bytes).map_err(flawed)?;
-        let segment = Segment::open(source, Some(opened)).map_err(flawed)?;
         let listed = Listed {
             id,
             groups,
@@ -311,6 +319,15 @@ impl Sealer {
             file,
             index,
         };
+        if let Err(error) = self.blobs.publish(&listed) {
+            // Nobody knows how much of it is there.
+            self.retire(&mut turn(&self.copies), vec![listed]);
+            return Err(error);
+        }
+        let index = self.blobs.index_of(&listed)?;
+        let opened = Index::open(index, file.bytes).map_err(flawed)?;
+        let source = self.blobs.file_of(&listed)?;
+        let segment = Segment::open(source, Some(opened)).map_err(flawed)?;
         Ok(Ready {
             listed,
             segment: Arc::new(segment),
@@ -321,17 +338,27 @@ impl Sealer {
     fn commit(
         &self,
         ready: Ready,
-        replaced: Vec<SegmentId>,
+        replaced: Vec<Listed>,
         also: impl Fn(&Transaction<'_>) -> Result<(), rusqlite::Error> + Send + Clone + 'static,
     ) -> Result<(), StoreError> {
         let Ready { listed, segment } = ready;
-        let id = listed.id;
-        let result = self.commit_when_ready(&listed, &segment, &replaced, &also);
+        let ids: Vec<SegmentId> = replaced.iter().map(|old| old.id).collect();
+        // The bucket is never behind by more than one change: so two processes that go on from the same state meet at
+        // the same version of the manifest, and the second one is found out.
+        let mut copies = turn(&self.copies);
+        let result = self
+            .catch_up(&mut copies)
+            .and_then(|()| self.commit_when_ready(&listed, &segment, &ids, &also));
         match &result {
-            Ok(()) => replaced.iter().for_each(|old| self.delete(*old)),
+            Ok(()) => {
+                self.retire(&mut copies, replaced);
+                if let Err(error) = self.copy_manifest(&mut copies) {
+                    tracing::error!(%error, "the manifest is not copied; it is tried again later");
+                }
+            }
             // Whether it was committed is not known, and the next start will tell.
             Err(StoreError::Stopped) => {}
-            Err(_) => self.delete(id),
+            Err(_) => self.retire(&mut copies, vec![listed]),
         }
         result
     }
@@ -346,6 +373,7 @@ impl Sealer {
         let entries = segment
             .directory()
             .map_err(|flaw| damaged(listed.id, &flaw))?;
+        let has_bucket = self.blobs.remote().is_some();
         loop {
             let change = {
                 let (listed, replaced, also) = (listed.clone(), replaced.to_vec(), also.clone());
@@ -358,6 +386,9 @@ impl Sealer {
                         manifest::remove(transaction, *old)?;
                     }
                     manifest::insert(transaction, &listed)?;
+                    if has_bucket {
+                        copy::count(transaction)?;
+                    }
                     also(transaction)?;
                     Ok(true)
                     // COMMIT POINT, in `Writer::write`: the segment counts from here on, and what it
@@ -422,7 +453,7 @@ impl Sealer {
     }
 }
 
-fn turn(lock: &Mutex<()>) -> std::sync::MutexGuard<'_, ()> {
+fn turn<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

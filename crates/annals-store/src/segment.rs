@@ -35,28 +35,49 @@ mod tests;
 
 /// What is wrong with the bytes of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Flaw(pub(crate) String);
+pub(crate) struct Flaw(pub(crate) String, pub(crate) FlawKind);
+
+/// What a flaw says of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FlawKind {
+    /// It is not as it was written.
+    Damaged,
+    /// It cannot be read now, because the store that holds it does not answer.
+    Away,
+}
 
 impl Flaw {
     pub(crate) fn new(what: impl Into<String>) -> Flaw {
-        Flaw(what.into())
+        Flaw(what.into(), FlawKind::Damaged)
     }
 }
 
 impl From<parquet::errors::ParquetError> for Flaw {
     fn from(error: parquet::errors::ParquetError) -> Flaw {
-        Flaw(error.to_string())
+        match error {
+            parquet::errors::ParquetError::External(source) => {
+                match source.downcast::<std::io::Error>() {
+                    Ok(source) => Flaw::from(*source),
+                    Err(source) => Flaw::new(source.to_string()),
+                }
+            }
+            error => Flaw::new(error.to_string()),
+        }
     }
 }
 
 impl From<std::io::Error> for Flaw {
     fn from(error: std::io::Error) -> Flaw {
-        Flaw(error.to_string())
+        let kind = match crate::bucket::is_away(&error) {
+            true => FlawKind::Away,
+            false => FlawKind::Damaged,
+        };
+        Flaw(error.to_string(), kind)
     }
 }
 
 impl From<crate::journal::Malformed> for Flaw {
     fn from(malformed: crate::journal::Malformed) -> Flaw {
-        Flaw(malformed.0.to_owned())
+        Flaw::new(malformed.0)
     }
 }

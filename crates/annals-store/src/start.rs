@@ -1,6 +1,6 @@
 //! How a store starts: everything that is not on the disk is worked out again from what is.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -10,6 +10,9 @@ use annals_merkle::{CompactRange, Hash};
 use rusqlite::Connection;
 
 use crate::blocks::Blocks;
+use crate::bucket::copy::ManifestCopy;
+use crate::bucket::probe::{Nodes, probe};
+use crate::bucket::{Bucket, Remote, claim};
 use crate::control::Control;
 use crate::database::{self, Location, Readers, hex, meta, set_meta};
 use crate::directory::Directory;
@@ -57,7 +60,14 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
     let recent = Recent::new(installation.salt, options.idempotency_seconds);
     let applied = to_u32(number(&connection, "applied_through")?);
     restore_logs(&connection, &recent)?;
-    let blobs = Blobs::open(dir.join(SEGMENTS), options.files.clone())?;
+    let remote = options.bucket.clone();
+    let remote = remote.map(|bucket| Remote::new(bucket, options.bucket_cache_bytes));
+    let blobs = Blobs::open(dir.join(SEGMENTS), options.files.clone())?.with_remote(remote);
+    let copy_manifest = |bucket: &dyn Bucket| {
+        let copy = ManifestCopy::of(&connection, &installation.origin, options.clock.now())?;
+        copy.put(bucket, &signing_key)
+    };
+    settle(&connection, &blobs, &installation.origin, copy_manifest)?;
     let segments = open_segments(&connection, &blobs, &recent)?;
     for of_group in sealed_keys::all(&connection)? {
         recent.restore_keys(of_group.group, of_group.uptime, &of_group.keys);
@@ -206,10 +216,8 @@ fn open_segments(
     recent: &Recent,
 ) -> Result<Vec<OpenedSegment>, StoreError> {
     let listed = manifest::list(connection)?;
-    let mut known = HashSet::new();
     let mut segments = Vec::new();
     for listed in &listed {
-        known.extend([listed.file_name(), listed.index_name()]);
         let opened = manifest::open(blobs, listed).and_then(|segment| {
             let entries = segment
                 .directory()
@@ -221,6 +229,8 @@ fn open_segments(
                 recent.place(listed.id, &entries, &[], listed.groups.1);
                 segments.push((listed.id, Some(Arc::new(segment))));
             }
+            // Soon it will be there again; until then a start would only hide most of the log.
+            Err(error @ StoreError::Bucket { .. }) => return Err(error),
             Err(error) => {
                 tracing::error!(segment = listed.id, %error, "a segment cannot be opened");
                 recent.place(listed.id, &[], &[], listed.groups.1);
@@ -228,13 +238,45 @@ fn open_segments(
             }
         }
     }
-    for name in blobs.list()? {
-        if !known.contains(&name) {
-            tracing::info!(name, "what an interrupted seal or merge left is deleted");
-            blobs.delete(&name)?;
-        }
-    }
+    blobs.delete_others(&listed)?;
     Ok(segments)
+}
+
+/// Makes sure that the segments are where this start was told, and that this place is ours. What is still on the
+/// disk moves into the bucket, if there is one.
+fn settle(
+    connection: &Connection,
+    blobs: &Blobs,
+    origin: &str,
+    copy_manifest: impl FnOnce(&dyn Bucket) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let Some(remote) = blobs.remote() else {
+        return claim::refuse_without(connection);
+    };
+    let bucket = remote.bucket();
+    let refused = |what: String| StoreError::Bucket {
+        place: bucket.place().to_owned(),
+        what,
+    };
+    let probed = probe(bucket).map_err(|error| refused(error.to_string()))?;
+    let warning = probed.allows(Nodes::One);
+    if let Some(warning) = warning.map_err(|error| refused(error.to_string()))? {
+        tracing::warn!(
+            place = bucket.place(),
+            "this object store is good enough for one server only, never for several: {warning}"
+        );
+    }
+    let listed = manifest::list(connection)?;
+    let here: Vec<_> = listed.iter().filter(|known| blobs.is_here(known)).collect();
+    claim::claim(connection, bucket, origin, here.len() == listed.len())?;
+    claim::refuse_the_past(connection, bucket)?;
+    for segment in here {
+        blobs.publish(segment)?;
+        tracing::info!(segment = segment.id, "moved into the bucket");
+    }
+    // A crash may have come between a commit and its copy. And one that is there has to be ours: otherwise somebody
+    // else went on from where this directory was copied.
+    copy_manifest(bucket)
 }
 
 struct Replayed {

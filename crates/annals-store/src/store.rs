@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use annals_event::{Draft, Drafts, Timestamp};
 use rusqlite::{Connection, Transaction};
@@ -16,7 +17,7 @@ use crate::sequencer::Sequencer;
 use crate::shared::Shared;
 use crate::submission::{Batch, Change, Ran, Reply, Submission};
 use crate::writer::Writer;
-use crate::{AppendError, Log, Options, Pending, StoreError, Upkeep, start};
+use crate::{AppendError, BucketReads, Log, Options, Pending, StoreError, Upkeep, start};
 
 /// The number of a log within the installation. 0 is the installation's own.
 pub type Slot = u32;
@@ -118,6 +119,23 @@ impl Store {
     /// Whether the disk is full, so that only reading is possible.
     pub fn is_full(&self) -> bool {
         self.0.shared.full.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// How reading from the object store goes that holds the segments; nothing if they are on the disk.
+    pub fn bucket_reads(&self) -> Option<BucketReads> {
+        self.0.sealer.bucket_reads()
+    }
+
+    /// Whether segments were sealed of which the copy of the manifest in the object store does not know yet.
+    pub fn bucket_copy_is_behind(&self) -> bool {
+        self.0.sealer.copy_is_behind()
+    }
+
+    /// How long the oldest event has been waiting to be sealed; nothing if none waits.
+    pub fn unsealed_for(&self) -> Option<Duration> {
+        let oldest = self.0.shared.blocks.recent.unsealed().front()?.recorded_at;
+        let micros = self.now().as_micros().saturating_sub(oldest);
+        Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
     }
 
     /// The time, by the clock that the store was opened with.

@@ -270,7 +270,7 @@ impl Batch {
 
     /// Takes out what the log holds already, as of the committed group `checked`. May read.
     fn check(&mut self, drafts: &Drafts, blocks: &Blocks, checked: u32) -> Result<(), AppendError> {
-        let unreadable = |error: StoreError| AppendError::Unreadable(error.to_string());
+        let unreadable = AppendError::unreadable;
         let replayed = self.replayed(blocks)?;
         let mut fates: HashMap<usize, Planned> = HashMap::new();
         let mut taken: HashSet<u64> = HashSet::new();
@@ -336,9 +336,7 @@ impl Batch {
             return Ok(None);
         };
         for group in blocks.recent.groups_of_key(key.print) {
-            let keys = blocks
-                .keys_of(group)
-                .map_err(|error| AppendError::Unreadable(error.to_string()))?;
+            let keys = blocks.keys_of(group).map_err(AppendError::unreadable)?;
             let used = keys
                 .iter()
                 .find(|used| used.slot == self.slot && used.key == key.key);

@@ -18,6 +18,9 @@ pub(crate) fn annals() -> Command {
         "ANNALS_BOOTSTRAP_KEY",
         "ANNALS_LISTEN",
         "ANNALS_PUBLIC_URL",
+        "ANNALS_SEGMENTS",
+        "ANNALS_SEGMENTS_ENDPOINT",
+        "ANNALS_SEGMENTS_REGION",
     ] {
         command.env_remove(name);
     }
@@ -32,7 +35,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn new(output: &Output) -> Done {
+    pub(crate) fn new(output: &Output) -> Done {
         Done {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -2,7 +2,7 @@
 
 use crate::harness::run;
 
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &["serve"],
     &["demo"],
     &["workspace", "create"],
@@ -18,6 +18,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["import"],
     &["verify"],
     &["check"],
+    &["rebuild"],
     &["config", "print"],
     &["config", "check"],
     &[],

@@ -12,5 +12,6 @@ mod files;
 mod harness;
 mod help;
 mod kill;
+mod object_store;
 mod roundtrip;
 mod start;

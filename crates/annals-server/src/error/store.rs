@@ -9,6 +9,7 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Stopped => Self::Stopping,
+            StoreError::Bucket { .. } => Self::Away(error.to_string()),
             StoreError::Proof(proof) => {
                 Self::bad("invalid_range", format!("This cannot be proven: {proof}."))
             }
@@ -30,6 +31,7 @@ impl From<AppendError> for ApiError {
             AppendError::Busy => Self::Busy,
             AppendError::DiskFull => Self::DiskFull,
             AppendError::Stopped => Self::Stopping,
+            AppendError::Away(_) => Self::Away(error.to_string()),
             AppendError::IdempotencyMismatch => Self::Conflict {
                 code: "idempotency_key_in_use",
                 message: "This Idempotency-Key was used for another request body.".to_owned(),

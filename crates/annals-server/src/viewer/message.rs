@@ -327,6 +327,15 @@ pub(crate) fn failed(app: &App, guest: &Guest, error: ApiError) -> Stop {
             "Busy for a moment",
             &["Too much is going on at once. Try again in a few seconds."],
         ),
+        ApiError::Away(_) => Message::new(
+            status,
+            "clock",
+            "Older events cannot be shown now",
+            &[
+                "They lie in a store that does not answer at the moment. Nothing is lost.",
+                "Try again later. Newer events are still recorded.",
+            ],
+        ),
         ApiError::Internal(_) => Message::new(
             status,
             "warn",
@@ -351,7 +360,7 @@ pub(crate) fn failed(app: &App, guest: &Guest, error: ApiError) -> Stop {
         message.reference = guest.request_id.clone();
     }
     let stop = message.page(app, guest);
-    if let ApiError::Internal(_) = error {
+    if let ApiError::Internal(_) | ApiError::Away(_) = error {
         // Its own answer is not used, but it leaves the cause for the line in the log.
         let told = error.into_response();
         let mut response = stop.into_response();

@@ -8,12 +8,16 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 
 use super::{CheckProblem, CheckProgress, Checker};
+use crate::bucket::{Remote, claim, is_away};
 use crate::files::{Blobs, SystemFiles, Written};
 use crate::journal::to_usize;
-use crate::manifest::{self, Listed};
-use crate::segment::{BadPage, Cursor, Flaw, Index, ReadAt, Segment, Stored};
+use crate::manifest::{self, Listed, damaged};
+use crate::segment::{BadPage, Cursor, Flaw, FlawKind, Index, ReadAt, Segment, Stored};
 use crate::start::SEGMENTS;
-use crate::{Slot, StoreError};
+use crate::{Bucket, Slot, StoreError};
+
+/// How much memory blocks of remote segments take.
+const CACHE_BYTES: usize = 64 << 20;
 
 /// How much of a file is hashed at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -26,18 +30,35 @@ pub(super) struct Opened {
 }
 
 /// Opens the files of all segments in the manifest.
-pub(super) fn open_all(dir: &Path, connection: &Connection) -> Result<Vec<Opened>, StoreError> {
+pub(super) fn open_all(
+    dir: &Path,
+    bucket: Option<Arc<dyn Bucket>>,
+    connection: &Connection,
+) -> Result<Vec<Opened>, StoreError> {
+    match &bucket {
+        None => claim::refuse_without(connection)?,
+        Some(bucket) => claim::refuse_others(connection, &**bucket)?,
+    }
     let listed = manifest::list(connection)?;
     if listed.is_empty() {
         return Ok(Vec::new());
     }
-    let blobs = Blobs::open(dir.join(SEGMENTS), Arc::new(SystemFiles))?;
-    let open = |listed: Listed| Opened {
-        file: blobs.get(&listed.file_name()),
-        index: blobs.get(&listed.index_name()),
-        listed,
+    let remote = bucket.map(|bucket| Remote::new(bucket, CACHE_BYTES));
+    let blobs = Blobs::open(dir.join(SEGMENTS), Arc::new(SystemFiles))?.with_remote(remote);
+    let open = |listed: Listed| {
+        let file = match blobs.file_of(&listed) {
+            // That is no finding: nobody knows what lies there.
+            Err(error @ StoreError::Bucket { .. }) => return Err(error),
+            file => file,
+        };
+        let index = blobs.index_of(&listed);
+        Ok(Opened {
+            file,
+            index,
+            listed,
+        })
     };
-    Ok(listed.into_iter().map(open).collect())
+    listed.into_iter().map(open).collect()
 }
 
 impl Opened {
@@ -84,7 +105,8 @@ impl Checker {
                     .flatten()
                 {
                     use std::error::Error as _;
-                    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+                    let cause = error.source().map(ToString::to_string);
+                    let cause = cause.unwrap_or_else(|| error.to_string());
                     self.in_segment(id, format!("a file cannot be opened: {cause}"));
                 }
                 return match file {
@@ -100,6 +122,7 @@ impl Checker {
             match is_as_written(source, written) {
                 Ok(true) => {}
                 Ok(false) => self.in_segment(id, format!("{name} is not as it was written")),
+                Err(error) if is_away(&error) => return Err(damaged(id, &error.into())),
                 Err(error) => self.in_segment(id, format!("{name} cannot be read: {error}")),
             }
         }
@@ -132,7 +155,8 @@ impl Checker {
         });
         let segment = match opened {
             Ok(segment) => segment,
-            Err(Flaw(what)) => {
+            Err(flaw @ Flaw(_, FlawKind::Away)) => return Err(damaged(id, &flaw)),
+            Err(Flaw(what, _)) => {
                 self.in_segment(id, what);
                 return self.pass_over_all(connection);
             }
@@ -143,7 +167,7 @@ impl Checker {
         }
         let mut cursor = match Cursor::new(&segment, false) {
             Ok(cursor) => cursor,
-            Err(Flaw(what)) => {
+            Err(Flaw(what, _)) => {
                 self.in_segment(id, what);
                 return self.pass_over_all(connection);
             }
@@ -163,6 +187,9 @@ impl Checker {
                         let seed = seed.map(|node| node.secret);
                         self.grow(id, place, recorded_at.as_micros(), row.leaf, seed);
                     }
+                }
+                Err(BadPage { flaw, .. }) if flaw.1 == FlawKind::Away => {
+                    return Err(damaged(id, &flaw));
                 }
                 Err(BadPage { flaw, logs }) => {
                     for (slot, position) in logs {

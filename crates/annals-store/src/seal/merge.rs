@@ -58,7 +58,7 @@ impl Sealer {
             rows = ready.listed.rows,
             "merged"
         );
-        self.commit(ready, ids.clone(), |_| Ok(()))
+        self.commit(ready, old.to_vec(), |_| Ok(()))
     }
 
     /// Writes the rows of all segments into one, log after log. Every entry is compared with what was

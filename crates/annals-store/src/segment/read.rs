@@ -38,6 +38,10 @@ pub(crate) trait ReadAt: Send + Sync {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes>;
     /// How many bytes there are.
     fn size(&self) -> u64;
+    /// Is told which ranges are read next, so that what lies far away comes by one journey.
+    fn expect(&self, _ranges: &[Range<u64>]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A segment that was opened.
@@ -313,26 +317,50 @@ impl Segment {
         keep: bool,
     ) -> Result<(Columns, Range<usize>), Flaw> {
         let (page, all) = self.page_of(rows.start);
-        let mut columns = Columns::new();
+        let kept = self.kept.get().filter(|_| keep);
+        let key = |id: SegmentId, column| (id, Kind::Column(to_u32(page), column));
+        let (mut columns, mut missing) = (Columns::new(), Vec::new());
         for column in wanted {
-            let values = match self.kept.get().filter(|_| keep) {
-                None => Arc::new(self.column(page, *column)?),
-                Some((cache, id)) => {
-                    let key = (*id, Kind::Column(to_u32(page), *column));
-                    match cache.column(key) {
-                        Some(values) => values,
-                        None => {
-                            let values = Arc::new(self.column(page, *column)?);
-                            cache.keep_column(key, values.clone());
-                            values
-                        }
-                    }
-                }
-            };
-            columns.values[*column as usize] = Some(values);
+            match kept.and_then(|(cache, id)| cache.column(key(*id, *column))) {
+                Some(values) => columns.values[*column as usize] = Some(values),
+                None => missing.push(*column),
+            }
+        }
+        self.expect(page, &missing)?;
+        for column in missing {
+            let values = Arc::new(self.column(page, column)?);
+            if let Some((cache, id)) = kept {
+                cache.keep_column(key(*id, column), values.clone());
+            }
+            columns.values[column as usize] = Some(values);
         }
         let first = (rows.start - all.start) as usize;
         Ok((columns, first..first + rows.len()))
+    }
+
+    /// Says which columns of a page are read next.
+    fn expect(&self, page: usize, wanted: &[Column]) -> io::Result<()> {
+        let Some(index) = self.metadata.page_index() else {
+            return Ok(());
+        };
+        let (group, first) = (page / GROUP_PAGES, page % GROUP_PAGES * PAGE_ROWS);
+        let (first, end) = (first as i64, (first + PAGE_ROWS) as i64);
+        let ranges: Vec<Range<u64>> = wanted
+            .iter()
+            .filter_map(|column| index.offset_index(group, *column as usize))
+            .flat_map(|index| {
+                let pages = index.page_locations();
+                let from = pages.partition_point(|page| page.first_row_index <= first);
+                let to = pages.partition_point(|page| page.first_row_index < end);
+                pages.get(from.saturating_sub(1)..to).unwrap_or_default()
+            })
+            .filter_map(|page| {
+                let start = u64::try_from(page.offset).ok()?;
+                let length = u64::try_from(page.compressed_page_size).ok()?;
+                Some(start..start.checked_add(length)?)
+            })
+            .collect();
+        self.file.source.expect(&ranges)
     }
 
     /// A column of a page.

@@ -7,6 +7,7 @@
 )]
 
 mod append;
+mod bucket;
 mod check;
 mod control;
 mod control_changes;
@@ -16,6 +17,7 @@ mod control_portal;
 mod control_schemas;
 mod full_disk;
 mod kill;
+mod memory_bucket;
 mod power_cut;
 mod proofs;
 mod search;

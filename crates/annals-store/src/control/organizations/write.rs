@@ -226,7 +226,8 @@ impl Store {
             None => tokens::new_id("org_", now)?,
         };
         let slot = match read(&control.organizations).last() {
-            Some(last) => last.slot + 1,
+            // In a directory that was made again some slots are left out.
+            Some(last) => (last.slot + 1).max(control.slot_start),
             None => control.slot_start,
         };
         Ok(Organization {

@@ -23,6 +23,8 @@ pub(crate) enum Limited {
     MailFromAddress,
     /// Invitations by one person.
     Invitations,
+    /// Invitations opened from one address, and reports to widgets that nobody has: by them links and keys are guessed.
+    GuessesFromAddress,
     /// Workspaces made by one person. Each has a log, which outlives it.
     Workspaces,
     /// Reports through one widget from one address.
@@ -40,6 +42,7 @@ impl Limited {
             Self::MailToAccount => (5, Duration::from_secs(15 * MINUTE)),
             Self::MailFromAddress => (30, Duration::from_secs(15 * MINUTE)),
             Self::Invitations => (50, Duration::from_secs(60 * MINUTE)),
+            Self::GuessesFromAddress => (60, Duration::from_secs(MINUTE)),
             Self::Workspaces => (20, Duration::from_secs(60 * MINUTE)),
             Self::WidgetFromAddress => (10, Duration::from_secs(MINUTE)),
             Self::WidgetOfProject => (120, Duration::from_secs(MINUTE)),

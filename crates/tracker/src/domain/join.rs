@@ -44,6 +44,11 @@ pub(crate) fn open(
             Kind::NotFound,
             "There is no such invitation. Check the link, or ask for a new one.",
         )
+        // It names no workspace that could be told.
+        .recording(|act| {
+            let action = "workspace.user_join_failed";
+            act.record_platform(action, None, Some("unknown_invitation"))
+        })
     };
     let invitation = Invitation::by_token(db, token)?.ok_or_else(gone)?;
     let workspace = Workspace::by_id(db, &invitation.workspace_id)?.ok_or_else(gone)?;

@@ -13,6 +13,7 @@ use super::visitor::{Person, Visitor};
 use crate::app::App;
 use crate::domain::join;
 use crate::domain::user::User;
+use crate::limits::{Limited, source};
 use crate::look::Shell;
 use crate::password;
 use crate::refused::Refused;
@@ -63,6 +64,7 @@ async fn join_page(
     name: &str,
     problem: Problem,
 ) -> Answer {
+    limit(app, visitor)?;
     let user = visitor.signed_in.as_ref().map(|(_, user)| user.clone());
     let (looked_up, signed_in) = (token.clone(), user.is_some());
     let (open, known) = app
@@ -92,6 +94,15 @@ async fn join_page(
     again(&problem, &page)
 }
 
+/// Whoever tries links tries so many in a minute, and each is written down.
+fn limit(app: &App, visitor: &Visitor) -> Result<(), Refused> {
+    app.limiter.count(
+        Limited::GuessesFromAddress,
+        &source(&visitor.device.address),
+        app.clock.now(),
+    )
+}
+
 /// Joins with the account that is signed in.
 pub(super) async fn accept(
     State(app): State<App>,
@@ -99,6 +110,7 @@ pub(super) async fn accept(
     Path(token): Path<String>,
     Filled(_): Filled<Pressed>,
 ) -> Answer {
+    limit(&app, &person.visitor)?;
     let workspace = person
         .act(&app, move |act, user| join::accept(act, &token, user))
         .await?;
@@ -140,6 +152,7 @@ async fn accept_with(
     if visitor.signed_in.is_some() {
         return Err(already_signed_in());
     }
+    limit(app, visitor)?;
     let looked_up = token.clone();
     let open = app
         .attempt(&visitor.context, move |db, now| {

@@ -137,8 +137,14 @@ async fn take(
     body: Body,
 ) -> Result<Value, Refused> {
     let now = app.clock.now();
-    let (widget, project) = app.read(move |db| find(db, &key)).await?;
     let address = context.context().location.clone().unwrap_or_default();
+    let found = app.read(move |db| find(db, &key)).await;
+    let (widget, project) = match found {
+        Err(unknown) if unknown.kind == Kind::NotFound => {
+            return Err(unheard(app, context, &address, unknown).await);
+        }
+        found => found?,
+    };
     let limited = app.limiter.count(
         Limited::WidgetFromAddress,
         &format!("{}/{}", widget.id, source(&address)),
@@ -207,6 +213,22 @@ async fn take(
     let (issue, reporter) = issue?;
     loops::forward::soon(app, &issue, reporter, &issue_context);
     Ok(json!({ "number": issue.number }))
+}
+
+/// The refusal of a report to a widget that nobody has: there is no workspace to tell, only whoever operates this.
+async fn unheard(app: &App, context: &RequestContext, address: &str, unknown: Refused) -> Refused {
+    let limit = app.limiter.count(
+        Limited::GuessesFromAddress,
+        &source(address),
+        app.clock.now(),
+    );
+    if let Err(limited) = limit {
+        return limited;
+    }
+    let told = app.act(context, |act| {
+        act.record_platform("issue.creation_failed", None, Some("unknown_widget"))
+    });
+    told.await.err().unwrap_or(unknown)
 }
 
 /// A report and who says to make it.

@@ -505,6 +505,33 @@ fn an_address_for_each_attempt_is_one_visitor() {
     );
 }
 
+/// Links are guessed no faster than that, and widgets neither.
+#[test]
+fn guesses_are_limited() {
+    let limits = tracker::Limits {
+        attempts: 1,
+        ..tracker::Limits::default()
+    };
+    let world = World::with(Setup {
+        limits,
+        ..Setup::default()
+    });
+    let eve = world.browser();
+    let json = [("content-type", "application/json")];
+    let answers: Vec<u16> = (0..62)
+        .map(|n| match n % 2 {
+            0 => eve.get(&format!("/join/guess{n}")).status,
+            _ => {
+                let path = format!("/widget/guess{n}/issues");
+                eve.send("POST", &path, Some("{}"), &json).status
+            }
+        })
+        .collect();
+    assert_eq!(answers[..60], [404; 60], "{answers:?}");
+    assert_eq!(answers[60..], [429; 2], "{answers:?}");
+    assert_eq!(world.one("select count(*) from platform_event"), "60");
+}
+
 /// What people write stands in mails, in the file for spreadsheets and in messages as text too.
 #[test]
 fn what_people_write_is_text_in_mails_and_files() {

@@ -257,6 +257,8 @@ fn joining() {
     // A link that no invitation has names no workspace.
     let before = s.events();
     s.silently(before, 404, nobody.get("/join/nonsense").status);
+    let told = "select count(*) from platform_event where reason = 'unknown_invitation'";
+    assert_eq!(s.world.one(told), "1");
     assert_eq!(
         s.world
             .one("select count(*) from invitation where state <> 'accepted'"),

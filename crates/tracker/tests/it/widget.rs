@@ -154,6 +154,8 @@ fn reports_come_from_allowed_pages_alone_and_say_why_not() {
     // What nobody has is in no log.
     let before = world.log(&acme).len();
     assert_eq!(send(&visitor, "nonsense", HOME, REPORT).status, 404);
+    let told = "select count(*) from platform_event where reason = 'unknown_widget'";
+    assert_eq!(world.one(told), "1");
     assert_eq!(world.log(&acme).len(), before);
     let preflight = visitor.send(
         "OPTIONS",

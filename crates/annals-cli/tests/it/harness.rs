@@ -116,17 +116,15 @@ impl Serving {
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let Ok(started) = serde_json::from_str::<Value>(&line) else {
+        let started = serde_json::from_str::<Value>(&line).unwrap_or_default();
+        let Some(url) = started["annals"].as_str().map(str::to_owned) else {
             let output = child.wait_with_output().unwrap();
-            panic!(
-                "it did not start: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            let log = String::from_utf8_lossy(&output.stderr);
+            panic!("it did not start: {line}{log}");
         };
         // A pipe that nobody empties would stop the server after some hundred requests.
         let mut log = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let url = started["annals"].as_str().unwrap().to_owned();
         Serving {
             folder,
             url,

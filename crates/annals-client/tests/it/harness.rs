@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use annals_client::{Backoff, Client, RelayOptions};
+use annals_testkit::HeldPort;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -43,7 +44,7 @@ pub(crate) fn built(name: &str, how: &[&str]) -> PathBuf {
 /// A server on a directory that outlives it.
 pub(crate) struct Annals {
     folder: TempDir,
-    address: String,
+    port: HeldPort,
     args: &'static [&'static str],
     child: Option<Child>,
 }
@@ -57,7 +58,7 @@ impl Annals {
     pub(crate) fn with(args: &'static [&'static str]) -> Annals {
         let mut annals = Annals {
             folder: TempDir::new().unwrap(),
-            address: "127.0.0.1:0".to_owned(),
+            port: HeldPort::take(),
             args,
             child: None,
         };
@@ -78,7 +79,9 @@ impl Annals {
             command.env_remove(name);
         }
         let mut child = command
-            .args(["serve", "--json", "--listen", &self.address, "--data"])
+            .args(["serve", "--json", "--listen"])
+            .arg(self.port.address().to_string())
+            .arg("--data")
             .arg(self.folder.path().join("data"))
             .args(self.args)
             .env("ANNALS_BOOTSTRAP_KEY", KEY)
@@ -91,9 +94,7 @@ impl Annals {
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let started: Value = serde_json::from_str(&line).expect("it did not start");
-        let url = started["annals"].as_str().unwrap();
-        self.address = url.strip_prefix("http://").unwrap().to_owned();
+        assert!(line.contains("annals"), "it did not start: {line}");
         self.child = Some(child);
     }
 
@@ -116,7 +117,7 @@ impl Annals {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// A client that does not wait long.

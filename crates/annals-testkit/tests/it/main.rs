@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod generate;
+mod port;
 mod repository;
 mod vfs;

@@ -8,8 +8,7 @@ use axum::extract::{ConnectInfo, Query, State};
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -27,7 +26,7 @@ pub(super) struct How {
 /// `POST /clock` with a time such as `2026-11-01T09:00:00Z` as its text stands the clock still there; with `follow` it follows the
 /// machine's again. What was collected of floods is told at each step, as after a minute. With `?settled` the clock waits until the mails
 /// and issues that are on their way have left and Annals has every event: so a story that is performed quickly leaves a log without
-/// delays.
+/// delays. What Annals refused is an error: the story would lack it.
 pub(super) async fn set(
     State(app): State<App>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -78,6 +77,16 @@ async fn settle(app: &App) -> Result<(), Refused> {
 }
 
 fn is_settled(db: &Connection, now: Timestamp) -> Result<bool, Refused> {
+    let parked = "select reason from annals_outbox_parked order by seq limit 1";
+    let parked: Option<String> = db
+        .prepare_cached(parked)?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    if let Some(reason) = parked {
+        return Err(Refused::internal(format_args!(
+            "Annals does not take what happened: {reason}"
+        )));
+    }
     let sql = "select not exists (select 1 from annals_outbox)
         and not exists (select 1 from issue where sync_state = 'pending' and deleted_at is null)
         and not exists (select 1 from mail_queue where sent_at is null and refused_at is null and next_try_at <= ?1)";

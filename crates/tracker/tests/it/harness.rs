@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use annals_testkit::HeldPort;
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -53,18 +53,16 @@ fn binary() -> &'static Path {
 /// A server of Annals as its own process.
 pub(crate) struct Annals {
     folder: TempDir,
-    address: String,
+    port: HeldPort,
     child: Option<Child>,
 }
 
 impl Annals {
     /// One that is not running yet, at an address that stays its own.
     pub(crate) fn reserved() -> Self {
-        let free = StdListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
         Self {
             folder: TempDir::new().unwrap(),
-            address,
+            port: HeldPort::take(),
             child: None,
         }
     }
@@ -81,7 +79,7 @@ impl Annals {
             command.env_remove(name);
         }
         let mut child = command
-            .args(["serve", "--json", "--listen", &self.address, "--data"])
+            .args(["serve", "--json", "--listen", &self.address(), "--data"])
             .arg(self.folder.path().join("data"))
             .env("ANNALS_BOOTSTRAP_KEY", KEY)
             .env("ANNALS_LOG", "error")
@@ -97,12 +95,12 @@ impl Annals {
         self.child = Some(child);
     }
 
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    pub(crate) fn address(&self) -> String {
+        self.port.address().to_string()
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {

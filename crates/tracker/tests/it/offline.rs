@@ -56,7 +56,7 @@ struct Hole {
 }
 
 impl Hole {
-    fn at(address: &str) -> Self {
+    fn at(address: String) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let (taken, closed) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());

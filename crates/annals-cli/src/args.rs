@@ -27,7 +27,7 @@ Examples:
   annals verify acme.proof                       check an export, without any server
 
 Exit codes: 0 done, 1 the answer is no (not valid, damaged, refused), 2 it could not run,
-3 the proof file is incomplete.")]
+3 the proof file is incomplete, 4 a later version of Annals wrote the data.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -102,6 +102,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Make a lost data directory again from the object store that holds its segments
     Rebuild(Rebuild),
+    /// List what is known to be damaged in a data directory
+    Quarantine(Quarantine),
     /// Show or check the settings
     #[command(subcommand)]
     Config(Config),
@@ -562,6 +564,15 @@ pub(crate) struct Rebuild {
     #[command(flatten)]
     pub(crate) segments: Segments,
 }
+
+/// List what is known to be damaged: positions that are not read any more, because the part of a segment that holds
+/// them has rotted.
+///
+/// The server looks for such damage slowly all the time; `annals check` looks at everything now. Exit code 1
+/// if there is any.
+#[derive(Group)]
+#[command(after_help = "Example:\n  annals quarantine --data /var/lib/annals")]
+pub(crate) struct Quarantine {}
 
 #[derive(Subcommand)]
 pub(crate) enum Config {

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use annals_store::CheckProblem;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::args::Check;
@@ -14,13 +15,7 @@ use crate::progress::Progress;
 
 /// Checks the data directory, beside a running server too.
 pub(crate) fn run(args: &Check, place: &Place, output: &Output) -> Result<ExitCode> {
-    let data = place.data()?;
-    if !data.join("annals.db").exists() {
-        bail!(
-            "there is no data of Annals in {}; name the directory with --data",
-            data.display()
-        );
-    }
+    let data = place.data_there()?;
     let mut progress: Option<Progress> = None;
     let bucket = object_store::of(&data, &args.segments)?;
     let report = annals_store::check_with(&data, bucket, &mut |at| {
@@ -34,9 +29,18 @@ pub(crate) fn run(args: &Check, place: &Place, output: &Output) -> Result<ExitCo
         let problems: Vec<_> = report
             .problems
             .iter()
-            .map(
-                |p| json!({"group": p.group, "segment": p.segment, "log": p.log, "position": p.position, "what": p.what}),
-            )
+            .map(|p| {
+                json!({
+                    "group": p.group,
+                    "segment": p.segment,
+                    "file": p.file,
+                    "rows": p.rows.as_ref().map(|rows| [rows.start, rows.end]),
+                    "log": p.log,
+                    "position": p.position,
+                    "end": p.end,
+                    "what": p.what,
+                })
+            })
             .collect();
         output.json(&json!({
             "ok": is_sound,
@@ -45,6 +49,7 @@ pub(crate) fn run(args: &Check, place: &Place, output: &Output) -> Result<ExitCo
             "logs": report.logs,
             "entries": report.entries,
             "problems": problems,
+            "quarantined": report.quarantined.len(),
         }))?;
     } else {
         let read = format!(
@@ -59,20 +64,44 @@ pub(crate) fn run(args: &Check, place: &Place, output: &Output) -> Result<ExitCo
         } else {
             output.line(format_args!("{}  {read}", output.bad("DAMAGED")))?;
             for problem in &report.problems {
-                let log = problem.log.as_deref().unwrap_or("-");
-                let position = problem.position.map_or("-".to_owned(), |p| p.to_string());
-                let place = match problem.segment {
-                    Some(segment) => format!("segment {segment}"),
-                    None => format!("group {}", problem.group),
-                };
-                output.line(format_args!(
-                    "{place}, log {log}, position {position}: {}",
-                    problem.what
-                ))?;
+                output.line(line(problem))?;
             }
             output
                 .remark("Do not delete anything. Copy the directory before you try to repair it.");
         }
     }
+    if !report.quarantined.is_empty() && !output.is_json() {
+        output.remark(format_args!(
+            "{} stretches are in quarantine: `annals quarantine` lists them.",
+            report.quarantined.len()
+        ));
+    }
     Ok(ExitCode::from(if is_sound { 0 } else { exit::NO }))
+}
+
+/// A problem, for a person: where, and what.
+pub(crate) fn line(problem: &CheckProblem) -> String {
+    let mut place = match (&problem.file, problem.segment) {
+        (Some(file), _) => file.clone(),
+        (None, Some(segment)) => format!("segment {segment}"),
+        (None, None) => format!("group {}", problem.group),
+    };
+    if let Some(rows) = &problem.rows {
+        place.push_str(&format!(
+            ", rows {} to {}",
+            rows.start,
+            rows.end.saturating_sub(1)
+        ));
+    }
+    if let Some(log) = &problem.log {
+        place.push_str(&format!(", log {log}"));
+    }
+    match (problem.position, problem.end) {
+        (Some(first), Some(end)) => {
+            place.push_str(&format!(", positions {first} to {}", end.saturating_sub(1)));
+        }
+        (Some(first), None) => place.push_str(&format!(", position {first}")),
+        _ => {}
+    }
+    format!("{place}: {}", problem.what)
 }

@@ -6,11 +6,13 @@
 //! | 1 | the answer is no: not valid, damaged, refused by the server, or lines were rejected |
 //! | 2 | it could not run: wrong usage, no connection, a file that cannot be read or written |
 //! | 3 | the proof file is incomplete: it ends before its trailer |
+//! | 4 | the data was written by a later version of Annals |
 
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use annals_store::StoreError;
 use serde_json::json;
 
 use crate::output::Output;
@@ -21,6 +23,9 @@ pub(crate) const NO: u8 = 1;
 pub(crate) const COULD_NOT_RUN: u8 = 2;
 /// The file ends too early.
 pub(crate) const INCOMPLETE: u8 = 3;
+
+/// A later version wrote the data.
+pub(crate) const LATER: u8 = 4;
 
 /// The server understood and said no. Ends with [`NO`]; every other error with [`COULD_NOT_RUN`].
 #[derive(Debug)]
@@ -45,6 +50,14 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// Whether the data is of a later version.
+fn is_later(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref::<StoreError>(),
+        Some(StoreError::Newer { .. } | StoreError::NewerFormat { .. })
+    )
+}
+
 /// Says what went wrong, and picks the code to end with.
 pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     // Whoever reads our output may stop early (`annals query … | head`): that is no error.
@@ -57,7 +70,9 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     if !from_server && error.chain().any(broken_pipe) {
         return ExitCode::SUCCESS;
     }
-    let code = if error.is::<Refused>() {
+    let code = if error.chain().any(is_later) {
+        LATER
+    } else if error.is::<Refused>() {
         NO
     } else {
         COULD_NOT_RUN

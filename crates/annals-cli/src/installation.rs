@@ -179,6 +179,7 @@ fn open_store(data: &Path, config: &Config, clock: Option<Arc<dyn Clock>>) -> Re
         origin: config.origin.clone(),
         bucket: object_store::open(config)?,
         bucket_cache_bytes: config.segments.cache_mib << 20,
+        scrubbing: config.scrub.scrubbing(),
         ..Options::default()
     };
     if let Some(clock) = clock {

@@ -1,7 +1,7 @@
 //! The binary `annals`: everything that a person or a script does from a shell.
 //!
 //! Commands that touch a running installation speak HTTP to it, like any other client; only `check`
-//! reads a directory itself, beside the server, and `rebuild` makes one. Exit codes are in [`exit`].
+//! and `quarantine` read a directory themselves, beside the server, and `rebuild` makes one. Exit codes are in [`exit`].
 
 mod args;
 mod check;
@@ -19,6 +19,7 @@ mod object_store;
 mod output;
 mod place;
 mod progress;
+mod quarantine;
 mod query;
 mod rebuild;
 mod serve;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Check(check) => check::run(&check, &place, &output),
         Command::Rebuild(rebuild) => rebuild::run(&rebuild, &place, &output),
+        Command::Quarantine(_) => quarantine::run(&place, &output),
         Command::Config(config) => config::run(&config, &place, &output),
     };
     match done {

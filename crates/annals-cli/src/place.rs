@@ -31,6 +31,18 @@ impl Place {
         self.data.clone().map_or_else(user_data, Ok)
     }
 
+    /// The data directory, if there is one of Annals there.
+    pub(crate) fn data_there(&self) -> Result<PathBuf> {
+        let data = self.data()?;
+        match data.join("annals.db").exists() {
+            true => Ok(data),
+            false => bail!(
+                "there is no data of Annals in {}; name the directory with --data",
+                data.display()
+            ),
+        }
+    }
+
     /// A client of the running server: what is not said comes from the `operator.toml` that the
     /// first start of the server wrote, if this user may read it.
     pub(crate) fn client(&self) -> Result<Client> {

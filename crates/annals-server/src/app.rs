@@ -143,7 +143,44 @@ impl App {
 
     /// Numbers that are read off when they are asked for.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
+        let (scrubbed, quarantined) = (self.store.scrubbed(), self.store.quarantined());
+        let finished = scrubbed
+            .finished_at
+            .map_or(0, |at| at.as_micros() / 1_000_000);
+        let positions = quarantined
+            .iter()
+            .map(|stretch| stretch.positions.end - stretch.positions.start);
         let mut gauges = vec![
+            Gauge {
+                name: "annals_quarantined_stretches",
+                help: "Stretches of segments that are damaged, so that nothing is read from them.",
+                value: quarantined.len() as u64,
+            },
+            Gauge {
+                name: "annals_quarantined_positions",
+                help: "Positions of logs in these stretches.",
+                value: positions.sum(),
+            },
+            Gauge {
+                name: "annals_scrub_finished_timestamp_seconds",
+                help: "When every segment had been read again last; 0 if that was never.",
+                value: u64::try_from(finished).unwrap_or(0),
+            },
+            Gauge {
+                name: "annals_scrubbed_bytes",
+                help: "Bytes of segments read again since the start.",
+                value: scrubbed.bytes,
+            },
+            Gauge {
+                name: "annals_scrubbed_pages",
+                help: "Pages of segments compared since the start.",
+                value: scrubbed.pages,
+            },
+            Gauge {
+                name: "annals_scrubbed_rows",
+                help: "Entries rebuilt from segments since the start.",
+                value: scrubbed.rows,
+            },
             Gauge {
                 name: "annals_installation_log_size",
                 help: "Entries of the installation's own log.",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use annals_store::Scrubbing;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub open_metrics: bool,
     /// Where older events lie.
     pub segments: Segments,
+    /// How stored events are read again, to find what has rotted.
+    pub scrub: Scrub,
     /// Bounds on what callers may ask for.
     pub limits: Limits,
     /// How the commands of this machine reach the server; written by the first start.
@@ -97,6 +100,40 @@ pub struct Segments {
     /// Mebibytes of it that are kept in memory.
     pub cache_mib: usize,
 }
+
+/// How stored events are read again, to find what has rotted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Scrub {
+    /// Days from the beginning of one round over all segments to the next; 0: never.
+    pub days: u32,
+    /// How many bytes are read in a second at most.
+    pub bytes_per_second: u64,
+}
+
+impl Default for Scrub {
+    fn default() -> Self {
+        let usual = Scrubbing::default();
+        Self {
+            days: u32::try_from(usual.every.as_secs() / DAY_SECONDS).unwrap_or(u32::MAX),
+            bytes_per_second: usual.bytes_per_second,
+        }
+    }
+}
+
+impl Scrub {
+    /// The same for the store.
+    #[must_use]
+    pub fn scrubbing(&self) -> Option<Scrubbing> {
+        (self.days > 0).then(|| Scrubbing {
+            bytes_per_second: self.bytes_per_second,
+            every: Duration::from_secs(u64::from(self.days) * DAY_SECONDS),
+            ..Scrubbing::default()
+        })
+    }
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
 
 /// Bounds on what callers may ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +201,7 @@ impl Default for Config {
             log_requests: true,
             open_metrics: false,
             segments: Segments::default(),
+            scrub: Scrub::default(),
             limits: Limits::default(),
             operator: None,
         }
@@ -301,6 +339,10 @@ impl Config {
             if value == 0 {
                 mistakes.push(format!("{name}: at least 1"));
             }
+        }
+        if self.scrub.bytes_per_second == 0 {
+            mistakes
+                .push("scrub.bytes_per_second: at least 1; `days = 0` switches it off".to_owned());
         }
         for (id, limit) in &self.limits.keys {
             if limit.per_second == 0 {

@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use annals_event::{EventError, Problem, ProblemCode, QueryError};
+use annals_store::Unreadable;
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -69,6 +70,8 @@ pub(crate) enum ApiError {
     Away(String),
     /// 507: no disk space is left.
     DiskFull,
+    /// 500: these positions lie in a damaged part of a file. Where that is, is for the log alone.
+    Unreadable(Box<Unreadable>),
     /// 500: a fault of ours; the text is for the log alone.
     Internal(Box<dyn StdError + Send + Sync>),
 }
@@ -183,7 +186,7 @@ impl ApiError {
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Stopping | Self::Away(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -295,6 +298,14 @@ impl ApiError {
                 "No disk space is left; nothing was recorded.",
                 Some("insufficient_storage"),
             ),
+            Self::Unreadable(part) => body(
+                &format!(
+                    "Positions {} to {} of this log cannot be read: a file is damaged there. Everything else can; leave them out with position:.",
+                    part.positions.start,
+                    part.positions.end.saturating_sub(1)
+                ),
+                Some("damaged_positions"),
+            ),
             Self::Internal(_) => body("Internal server error.", Some("internal_error")),
         }
     }
@@ -378,6 +389,9 @@ impl IntoResponse for ApiError {
                 response.extensions_mut().insert(Cause(cause.clone()));
             }
             _ => {}
+        }
+        if let Self::Unreadable(part) = &self {
+            response.extensions_mut().insert(Cause(part.to_string()));
         }
         let headers = response.headers_mut();
         match &self {

@@ -29,7 +29,7 @@ mod viewer;
 mod wanted;
 
 pub use config::{
-    Config, ConfigError, EntitlementSetting, KeyLimit, Limits, Network, Operator, Segments,
+    Config, ConfigError, EntitlementSetting, KeyLimit, Limits, Network, Operator, Scrub, Segments,
     UnknownOrganization,
 };
 pub use server::{Server, page_routes};

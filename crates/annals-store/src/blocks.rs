@@ -19,7 +19,7 @@ use crate::journal::{
     FrameSize, Header, KeyUse, Malformed, Part, directory, directory_end, open_frame,
     rows_in_piece, to_u32, to_usize,
 };
-use crate::manifest::damaged as damaged_segment;
+use crate::quarantine::Quarantine;
 use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
 use crate::sealed_keys;
 use crate::segment::{Entry, Probe, Segment, uuid_millis};
@@ -91,6 +91,7 @@ pub(crate) type GroupBytes = (Vec<u8>, Vec<u8>);
 /// Where blocks come from.
 pub(crate) struct Blocks {
     pub(crate) recent: Recent,
+    pub(crate) quarantine: Quarantine,
     segments: RwLock<HashMap<SegmentId, Arc<Segment>>>,
     readers: Readers,
     cache: Arc<Cache>,
@@ -126,6 +127,7 @@ impl Blocks {
     pub(crate) fn new(recent: Recent, readers: Readers, cache_bytes: usize) -> Blocks {
         Blocks {
             recent,
+            quarantine: Quarantine::default(),
             segments: RwLock::default(),
             readers,
             cache: Arc::new(Cache::new(cache_bytes)),
@@ -157,7 +159,13 @@ impl Blocks {
                     Some(segment) => {
                         let result = of_segment(&segment, &stretch, &extent, order, look, most);
                         let unreadable =
-                            |flaw| unreadable(&segment, &stretch, &extent, order, flaw);
+                            |flaw| match self.quarantine.stumbled(extent.segment, &flaw) {
+                                StoreError::Damaged { .. } => {
+                                    unreadable(&segment, &stretch, &extent, order, flaw)
+                                }
+                                // What comes back later is neither damaged nor passed over.
+                                away => away,
+                            };
                         (result.map_err(unreadable), false)
                     }
                     // It was merged a moment ago, and the log knows of the one that replaces it.
@@ -180,7 +188,8 @@ impl Blocks {
         look: &Look,
         wanted: bool,
     ) -> Result<Option<TalliedExtent>, StoreError> {
-        let Some(stretch) = self.stretch(slot, positions, Order::Desc)? else {
+        // Quarantine does not matter here: the index is whole, and knows of pages that are not.
+        let Some(stretch) = self.place(slot, positions, Order::Desc)? else {
             return Ok(None);
         };
         let Place::Segment(extent) = stretch.place else {
@@ -213,8 +222,30 @@ impl Blocks {
         }))
     }
 
-    /// The place at the near end of `positions`.
+    /// What can be read of the place at the near end of `positions`.
     fn stretch(
+        &self,
+        slot: Slot,
+        positions: &Range<u64>,
+        order: Order,
+    ) -> Result<Option<Stretch>, StoreError> {
+        let Some(size) = self.recent.log(slot).map(|log| read(&log).size) else {
+            return Ok(None);
+        };
+        let committed = positions.start..positions.end.min(size);
+        let near = match order {
+            Order::Asc => committed.start,
+            Order::Desc => committed.end.saturating_sub(1),
+        };
+        if committed.is_empty() {
+            return Ok(None);
+        }
+        let readable = self.quarantine.around(slot, near, committed)?;
+        self.place(slot, &readable, order)
+    }
+
+    /// The place at the near end of `positions`.
+    fn place(
         &self,
         slot: Slot,
         positions: &Range<u64>,
@@ -239,23 +270,13 @@ impl Blocks {
             let span = log.spans[index];
             (Place::Group(span), span.first, log.span_end(index))
         } else {
-            // The gap that a segment leaves which could not be opened.
-            let before = log
-                .extents
-                .partition_point(|extent| extent.entry.first <= near);
-            let end_before = before
-                .checked_sub(1)
-                .map_or(0, |n| log.extents[n].entry.end());
-            let after = log.extents.get(before).map(|extent| extent.entry.first);
-            let after = after
-                .or(log.spans.first().map(|span| span.first))
-                .unwrap_or(end);
+            // A segment that could not be opened leaves a gap, which is in quarantine.
             return Err(StoreError::Unreadable(Unreadable {
                 log: slot,
-                positions: end_before.max(positions.start)..after.min(end),
+                positions: near..near + 1,
                 segment: None,
                 rows: 0..0,
-                what: "the segment that holds them cannot be read".to_owned(),
+                what: "no segment that is open holds it".to_owned(),
             }));
         };
         Ok(Some(Stretch {
@@ -404,7 +425,8 @@ impl Blocks {
                 return self.sealed_position(slot, id);
             };
             let found = position_in(&segment, extent, id, &probe);
-            if let Some(position) = found.map_err(|flaw| damaged_segment(extent.segment, &flaw))? {
+            let flaw = |flaw| self.quarantine.stumbled(extent.segment, &flaw);
+            if let Some(position) = found.map_err(flaw)? {
                 return Ok(Some(position));
             }
         }

@@ -117,15 +117,6 @@ impl From<BucketError> for io::Error {
     }
 }
 
-/// Whether an error of reading says that the store is not there now, rather than that what is in it is
-/// damaged.
-pub(crate) fn is_away(error: &io::Error) -> bool {
-    let inner = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<BucketError>());
-    inner.is_some_and(|error| *error != BucketError::Missing)
-}
-
 /// Makes a small object.
 pub(crate) fn create(bucket: &dyn Bucket, name: &str, text: &[u8]) -> Result<Created, BucketError> {
     let length = text.len() as u64;

@@ -10,6 +10,7 @@
 mod segments;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,19 +20,16 @@ use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::blocks::{frame_of_body, part_rows};
-use crate::database::{Location, meta};
+use crate::database::{self, meta};
 use crate::journal::{Growth, Header, Part, seeds_at, to_usize};
+use crate::quarantine::{self, Quarantined};
 use crate::recent::{LogState, Recent};
+use crate::snapshot::{Held, at_one_moment};
 use crate::tree::leaves_of;
 use crate::{Bucket, Slot, StoreError};
 
-use segments::Opened;
-
 /// How many problems are named; the rest is only known to exist.
 const PROBLEMS_MAX: usize = 100;
-
-/// How often it is tried to open files that a running server takes away.
-const ATTEMPTS: u32 = 5;
 
 /// What a check has found.
 #[derive(Clone, Debug, Default)]
@@ -46,19 +44,27 @@ pub struct CheckReport {
     pub entries: u64,
     /// What is wrong, in the order of the groups; at most 100.
     pub problems: Vec<CheckProblem>,
+    /// What was found before, so that nothing is read from it any more.
+    pub quarantined: Vec<Quarantined>,
 }
 
 /// Something that is not as it was committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckProblem {
-    /// The commit group; 0 where it concerns a segment.
+    /// The commit group; 0 where it concerns a segment or a table.
     pub group: u64,
     /// The segment, if it concerns one.
     pub segment: Option<u32>,
+    /// The file that is damaged, within the directory.
+    pub file: Option<String>,
+    /// The rows of a segment that cannot be read any more.
+    pub rows: Option<Range<u32>>,
     /// The name of the log, if it concerns one.
     pub log: Option<String>,
     /// The first position that it concerns, if that is known.
     pub position: Option<u64>,
+    /// One past the last position, if that is known.
+    pub end: Option<u64>,
     /// What is wrong.
     pub what: String,
 }
@@ -78,8 +84,8 @@ pub struct CheckProgress {
 /// began. `progress` is called after each group.
 ///
 /// # Errors
-/// [`StoreError::Database`] if the database cannot be read at all. Damage is not an error: it stands
-/// in the report.
+/// [`StoreError::Database`] if the database cannot be read at all, [`StoreError::Newer`] and
+/// [`StoreError::NewerFormat`] if a later version wrote what is there. Damage is not an error: it stands in the report.
 pub fn check(
     dir: &Path,
     progress: &mut dyn FnMut(CheckProgress),
@@ -96,29 +102,30 @@ pub fn check_with(
     bucket: Option<Arc<dyn Bucket>>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
-    let location = Location::new(dir, None);
-    let mut attempts = 0;
-    loop {
-        // Everything is read as of one moment, however long it takes.
-        let connection = location.open_reader()?;
-        let snapshot = connection.unchecked_transaction()?;
-        let segments = segments::open_all(dir, bucket.clone(), &snapshot)?;
-        attempts += 1;
-        // A running server may just have merged a segment away; if it is missing again and again, that is damage.
-        if segments.iter().any(Opened::is_missing) && attempts < ATTEMPTS {
-            continue;
-        }
-        return check_snapshot(&snapshot, segments, progress);
+    let report = at_one_moment(dir, bucket.as_ref(), |connection, segments| {
+        check_snapshot(connection, segments, progress)
+    });
+    match report {
+        // Without a manifest nobody knows what there is to read.
+        Err(StoreError::Damaged { what, .. }) => Ok(CheckReport {
+            problems: vec![CheckProblem {
+                file: Some(database::FILE.to_owned()),
+                what,
+                ..CheckProblem::default()
+            }],
+            ..CheckReport::default()
+        }),
+        report => report,
     }
 }
 
 fn check_snapshot(
     connection: &Connection,
-    segments: Vec<Opened>,
+    segments: Vec<Held>,
     progress: &mut dyn FnMut(CheckProgress),
 ) -> Result<CheckReport, StoreError> {
     let mut checker = Checker::new(connection)?;
-    let sealed = segments.last().map_or(0, Opened::last_group);
+    let sealed = segments.last().map_or(0, Held::last_group);
     let groups: u64 = connection.query_row(
         "select coalesce(max(group_id), ?) from journal",
         [sealed],
@@ -139,10 +146,8 @@ fn check_snapshot(
         if let Err(what) = header {
             checker.problem(CheckProblem {
                 group,
-                segment: None,
-                log: None,
-                position: None,
                 what,
+                ..CheckProblem::default()
             });
             // Without a header nobody knows where the logs went on.
             break;
@@ -154,6 +159,7 @@ fn check_snapshot(
             groups,
         });
     }
+    checker.database(groups, connection)?;
     checker.report.logs = checker.logs.len() as u64;
     Ok(checker.report)
 }
@@ -206,13 +212,12 @@ impl Checker {
     }
 
     fn problem_in(&mut self, group: u64, slot: Slot, position: u64, what: impl Into<String>) {
-        let log = Some(format!("{}/w/{slot}", self.origin));
         self.problem(CheckProblem {
             group,
-            segment: None,
-            log,
+            log: Some(format!("{}/w/{slot}", self.origin)),
             position: Some(position),
             what: what.into(),
+            ..CheckProblem::default()
         });
     }
 
@@ -230,10 +235,8 @@ impl Checker {
         {
             self.problem(CheckProblem {
                 group,
-                segment: None,
-                log: None,
-                position: None,
                 what: "the body has another length than its frames".to_owned(),
+                ..CheckProblem::default()
             });
         }
         let mut group_hash = Some(Sha256::new());
@@ -270,10 +273,8 @@ impl Checker {
         if group_hash.is_some_and(|hash| Hash::from(hash.finalize()) != header.group_hash) {
             self.problem(CheckProblem {
                 group,
-                segment: None,
-                log: None,
-                position: None,
                 what: "the entries are not those that were committed".to_owned(),
+                ..CheckProblem::default()
             });
         }
         Ok(())
@@ -344,6 +345,35 @@ impl Checker {
             );
             self.problem_in(group, part.slot, part.first, what);
         }
+    }
+
+    /// What concerns the database as a whole.
+    fn database(&mut self, groups: u64, connection: &Connection) -> Result<(), StoreError> {
+        let mut found = Vec::new();
+        if self.applied > groups {
+            found.push(format!(
+                "the tables are of group {}, but there is no group after {groups}",
+                self.applied
+            ));
+        }
+        let mut read = connection.prepare("pragma quick_check(10)")?;
+        let lines = read.query_map([], |row| row.get::<_, String>(0))?;
+        for line in lines {
+            match line {
+                Ok(line) if line == "ok" => {}
+                Ok(line) => found.push(line),
+                Err(error) => found.push(format!("it cannot be read: {error}")),
+            }
+        }
+        for what in found {
+            self.problem(CheckProblem {
+                file: Some(database::FILE.to_owned()),
+                what,
+                ..CheckProblem::default()
+            });
+        }
+        self.report.quarantined = quarantine::list_if_any(connection)?;
+        Ok(())
     }
 
     /// Compares the tables with the journal at the group as of which they were written.

@@ -19,11 +19,15 @@ const SQLITE_OLDEST: i32 = 3_051_003;
 const PAGE_BYTES: u32 = 8192;
 
 /// What the tables look like, step by step. A step never changes once it was released.
-const MIGRATIONS: [(&str, &str); 3] = [
+const MIGRATIONS: [(&str, &str); 4] = [
     ("log", include_str!("database/0001_log.sql")),
     ("control", crate::control::SCHEMA),
     ("segments", include_str!("database/0003_segments.sql")),
+    ("quarantine", include_str!("database/0004_quarantine.sql")),
 ];
+
+/// The name of the file.
+pub(crate) const FILE: &str = "annals.db";
 
 /// Where the database is, and how its connections are opened.
 #[derive(Clone, Debug)]
@@ -35,7 +39,7 @@ pub(crate) struct Location {
 impl Location {
     pub(crate) fn new(dir: &Path, vfs: Option<&str>) -> Location {
         Location {
-            file: dir.join("annals.db"),
+            file: dir.join(FILE),
             vfs: vfs.map(str::to_owned),
         }
     }
@@ -105,6 +109,26 @@ impl Location {
     }
 }
 
+/// The last migration that this version knows.
+pub(crate) fn known_version() -> u32 {
+    MIGRATIONS.len().try_into().unwrap_or(u32::MAX)
+}
+
+/// The last migration that was applied.
+pub(crate) fn version(connection: &Connection) -> Result<u32, StoreError> {
+    let sql = "select coalesce(max(version), 0) from migration";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Refuses data of a later version: whoever does not know what it means must not read it either.
+pub(crate) fn require_known(connection: &Connection) -> Result<(), StoreError> {
+    let (found, known) = (version(connection)?, known_version());
+    match found > known {
+        true => Err(StoreError::Newer { found, known }),
+        false => Ok(()),
+    }
+}
+
 /// Brings the tables up to date, and refuses data of a later version.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     connection.execute_batch(
@@ -112,15 +136,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
            version integer primary key, name text not null, sha256 text not null
          ) strict",
     )?;
-    let known = MIGRATIONS.len().try_into().unwrap_or(u32::MAX);
-    let found: u32 = connection.query_row(
-        "select coalesce(max(version), 0) from migration",
-        [],
-        |row| row.get(0),
-    )?;
-    if found > known {
-        return Err(StoreError::Newer { found, known });
-    }
+    require_known(connection)?;
     for (version, (name, sql)) in (1u32..).zip(MIGRATIONS) {
         let sha256 = hex(&Sha256::digest(sql));
         let applied: Option<String> = connection

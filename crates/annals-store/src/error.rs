@@ -45,6 +45,18 @@ pub enum StoreError {
         /// The last one that this version knows.
         known: u32,
     },
+    /// A file of the directory was written by a later version.
+    #[error(
+        "this data was written by a later version of Annals ({what} has format {found}; this one knows {known})"
+    )]
+    NewerFormat {
+        /// Which file, or which kind of files.
+        what: String,
+        /// The version of its format, as far as it can be told.
+        found: String,
+        /// The last version that this program knows.
+        known: &'static str,
+    },
     /// What is stored contradicts itself.
     #[error("damaged data in {place}: {what}")]
     Damaged {

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::StoreError;
 use crate::bucket::Remote;
 use crate::manifest::Listed;
+use crate::recent::SegmentId;
 use crate::segment::ReadAt;
 
 /// The calls that change files of segments. There is the system's own, and what tests put around it to see
@@ -149,6 +150,21 @@ impl Blobs {
         match &self.remote {
             Some(remote) => remote.get(segment),
             None => self.get(&segment.file_name()),
+        }
+    }
+
+    /// The same as it lies there now, past what memory has of it.
+    pub(crate) fn file_afresh(&self, segment: &Listed) -> Result<Arc<dyn ReadAt>, StoreError> {
+        match &self.remote {
+            Some(remote) => remote.afresh().get(segment),
+            None => self.get(&segment.file_name()),
+        }
+    }
+
+    /// Lets go of what memory has of a segment.
+    pub(crate) fn forget(&self, segment: SegmentId) {
+        if let Some(remote) = &self.remote {
+            remote.forget(&[segment]);
         }
     }
 

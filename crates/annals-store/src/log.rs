@@ -103,6 +103,15 @@ impl Log {
         self.blocks().row_by_id(self.slot, print, id)
     }
 
+    /// Fails if one of the positions is known to lie in a damaged part of a segment, so that a file which
+    /// must not have gaps is refused before its first byte.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreadable`] with the positions that cannot be read.
+    pub fn require_readable(&self, positions: &Range<u64>) -> Result<(), StoreError> {
+        self.blocks().quarantine.require(self.slot, positions)
+    }
+
     /// The rows of a range of positions one after the other, in bounded memory; the range is cut to
     /// what is committed now.
     pub fn scan(&self, positions: Range<u64>, order: Order) -> Rows {
@@ -193,6 +202,7 @@ impl Log {
     ) -> Result<(), StoreError> {
         let size = as_of.unwrap_or_else(|| self.size());
         // What cannot be proved is refused before the first byte is written.
+        self.require_readable(&positions)?;
         let proof = self.tree().range(positions.clone(), size)?;
         let note = self.note_at(size)?;
         let failed = |error: WriteError| match error {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
+use sha2::{Digest as _, Sha256};
 
 use crate::StoreError;
 use crate::files::{Blobs, Written};
+use crate::journal::to_usize;
+use crate::quarantine;
 use crate::recent::SegmentId;
-use crate::segment::{Cursor, Flaw, FlawKind, Index, Segment};
+use crate::segment::{Cursor, Flaw, FlawKind, Index, ReadAt, Segment};
 
 /// A segment as the manifest has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,11 +103,73 @@ pub(crate) fn remove(connection: &Connection, id: SegmentId) -> Result<(), rusql
     connection
         .prepare_cached("delete from segment where segment_id = ?")?
         .execute([id])?;
-    Ok(())
+    // What was made of it was compared entry by entry.
+    quarantine::store(connection, id, &[])
 }
 
-/// Opens a segment with its index. An index that cannot be used is made again, in memory.
-pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Segment, StoreError> {
+/// How much of a file is hashed at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Whether a file has the bytes that were written.
+pub(crate) fn is_as_written(source: &Arc<dyn ReadAt>, written: &Written) -> std::io::Result<bool> {
+    if source.size() != written.bytes {
+        return Ok(false);
+    }
+    let mut hash = Sha256::new();
+    let mut offset = 0;
+    while offset < written.bytes {
+        let length = to_usize(written.bytes - offset).min(PIECE_BYTES);
+        hash.update(source.read_at(offset, length)?);
+        offset += length as u64;
+    }
+    Ok(hash.finalize()[..] == written.sha256)
+}
+
+/// A segment that was opened.
+pub(crate) struct Opened {
+    pub(crate) segment: Segment,
+    /// Whether its index could not be used and was made again, in memory.
+    pub(crate) is_indexed_anew: bool,
+}
+
+/// Opens a segment with its index.
+///
+/// # Errors
+/// [`StoreError::NewerFormat`] if a later version wrote one of them, [`StoreError::Damaged`] if it is not what
+/// was written.
+pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Opened, StoreError> {
+    open_now(blobs, listed).map_err(|error| match error {
+        StoreError::Damaged { .. } => later(blobs, listed).unwrap_or(error),
+        error => error,
+    })
+}
+
+/// Whether a segment is as it was written, but by a later version.
+fn later(blobs: &Blobs, listed: &Listed) -> Option<StoreError> {
+    let as_written = |source: Result<Arc<dyn ReadAt>, StoreError>, written: &Written| {
+        let source = source.ok()?;
+        is_as_written(&source, written).ok()?.then_some(source)
+    };
+    let file = as_written(blobs.file_of(listed), &listed.file)?;
+    let index = as_written(blobs.index_of(listed), &listed.index)?;
+    later_version(listed, &file, &index)
+}
+
+/// What to say of a segment that a later version wrote. Its files are known to be as they were written.
+pub(crate) fn later_version(
+    listed: &Listed,
+    file: &Arc<dyn ReadAt>,
+    index: &Arc<dyn ReadAt>,
+) -> Option<StoreError> {
+    let of_file = Segment::later_version(file).map(|version| (listed.file_name(), version));
+    let (what, (found, known)) = of_file.or_else(|| {
+        let version = Index::later_version(index)?;
+        Some((listed.index_name(), version))
+    })?;
+    Some(StoreError::NewerFormat { what, found, known })
+}
+
+fn open_now(blobs: &Blobs, listed: &Listed) -> Result<Opened, StoreError> {
     let file = blobs.file_of(listed)?;
     if file.size() != listed.file.bytes {
         return Err(damaged(
@@ -116,9 +181,13 @@ pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Segment, StoreError
         Index::open(index, file.size()).map_err(|flaw| damaged(listed.id, &flaw))
     });
     let flawed = |flaw: Flaw| damaged(listed.id, &flaw);
+    let is_indexed_anew = index.is_err();
     let index = match index {
         Ok(index) => index,
         Err(error) => {
+            if let Some(later) = later(blobs, listed) {
+                return Err(later);
+            }
             tracing::warn!(segment = listed.id, %error, "an index is made again");
             let plain = Segment::open(file.clone(), None).map_err(flawed)?;
             let bytes = made_again(&plain).map_err(flawed)?;
@@ -127,7 +196,10 @@ pub(crate) fn open(blobs: &Blobs, listed: &Listed) -> Result<Segment, StoreError
     };
     let segment = Segment::open(file, Some(index)).map_err(flawed)?;
     match segment.rows() == listed.rows {
-        true => Ok(segment),
+        true => Ok(Opened {
+            segment,
+            is_indexed_anew,
+        }),
         false => Err(flawed(Flaw::new("the manifest has another number of rows"))),
     }
 }
@@ -143,9 +215,9 @@ pub(crate) fn made_again(segment: &Segment) -> Result<Vec<u8>, Flaw> {
 
 struct InMemory(Vec<u8>);
 
-impl crate::segment::ReadAt for InMemory {
+impl ReadAt for InMemory {
     fn read_at(&self, offset: u64, length: usize) -> std::io::Result<bytes::Bytes> {
-        let begin = crate::journal::to_usize(offset);
+        let begin = to_usize(offset);
         let bytes = self.0.get(begin..begin.saturating_add(length));
         let missing = std::io::ErrorKind::UnexpectedEof;
         Ok(bytes.ok_or(missing)?.to_vec().into())
@@ -162,7 +234,7 @@ pub(crate) fn damaged(id: SegmentId, flaw: &Flaw) -> StoreError {
     match flaw.1 {
         FlawKind::Damaged => StoreError::Damaged { place, what },
         FlawKind::Away => StoreError::Bucket {
-            place: format!("that holds {place}"),
+            place: format!("or disk that holds {place}"),
             what,
         },
     }

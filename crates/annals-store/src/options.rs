@@ -87,6 +87,28 @@ impl Default for Sealing {
     }
 }
 
+/// How segments are read again in the background, to find what has rotted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scrubbing {
+    /// How many bytes are read in a second at most, at least 1. Default 1 MiB, which is 600 GB in seven days.
+    pub bytes_per_second: u64,
+    /// How long after the beginning of a round the next one begins; at once if the round took longer.
+    /// Default seven days.
+    pub every: Duration,
+    /// How long a start is left in peace before a round begins or goes on. Default one minute.
+    pub after_start: Duration,
+}
+
+impl Default for Scrubbing {
+    fn default() -> Scrubbing {
+        Scrubbing {
+            bytes_per_second: 1 << 20,
+            every: Duration::from_secs(7 * 24 * 3600),
+            after_start: Duration::from_secs(60),
+        }
+    }
+}
+
 /// How a store is opened. `Options::default()` is what an installation runs with.
 #[derive(Clone)]
 pub struct Options {
@@ -110,6 +132,8 @@ pub struct Options {
     pub idempotency_seconds: u64,
     /// When events move into segments; never in the background if absent.
     pub sealing: Option<Sealing>,
+    /// How segments are read again in the background; never if absent.
+    pub scrubbing: Option<Scrubbing>,
     /// How files of segments are written: how faults are injected.
     pub files: Arc<dyn Files>,
     /// The object store that segments go into, instead of the directory. An installation stays with one; what is
@@ -135,6 +159,7 @@ impl Default for Options {
             reserve_bytes: 8 << 20,
             idempotency_seconds: 24 * 3600,
             sealing: Some(Sealing::default()),
+            scrubbing: Some(Scrubbing::default()),
             files: Arc::new(SystemFiles),
             bucket: None,
             bucket_cache_bytes: 128 << 20,
@@ -156,6 +181,7 @@ impl fmt::Debug for Options {
             .field("sealing", &self.sealing)
             .field("bucket", &self.bucket.as_ref().map(|bucket| bucket.place()))
             .field("bucket_cache_bytes", &self.bucket_cache_bytes)
+            .field("scrubbing", &self.scrubbing)
             .finish_non_exhaustive()
     }
 }

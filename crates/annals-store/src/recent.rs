@@ -348,6 +348,14 @@ impl Recent {
         read(&self.logs).get(&slot).cloned()
     }
 
+    /// Every log that has an entry.
+    pub(crate) fn all(&self) -> Vec<(Slot, Arc<RwLock<LogState>>)> {
+        let logs = read(&self.logs);
+        logs.iter()
+            .map(|(slot, log)| (*slot, log.clone()))
+            .collect()
+    }
+
     /// Takes over a log as the tables have it.
     pub(crate) fn restore(&self, slot: Slot, log: LogState) {
         write(&self.logs).insert(slot, Arc::new(RwLock::new(log)));

@@ -125,6 +125,11 @@ impl Sealer {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
+    /// The files of segments.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst) || self.shared.has_stopped()
     }
@@ -407,6 +412,9 @@ impl Sealer {
                             .recent
                             .place(listed.id, &entries, &replaced, listed.groups.1);
                         blocks.drop_segments(&replaced);
+                        for old in &replaced {
+                            blocks.quarantine.replace(*old, Vec::new());
+                        }
                     }
                 }
             };

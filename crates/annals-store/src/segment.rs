@@ -19,7 +19,7 @@ mod uuid;
 mod write;
 
 pub(crate) use columns::Values;
-pub(crate) use cursor::{BadPage, Cursor};
+pub(crate) use cursor::{BadPage, Cursor, Share};
 pub(crate) use directory::Entry;
 pub(crate) use filter::Probe;
 pub(crate) use index::Index;
@@ -29,6 +29,10 @@ pub(crate) use schema::Column;
 pub(crate) use tally::{COUNTED, Count, FacetValues, SLOT, Times};
 pub(crate) use uuid::uuid_millis;
 pub(crate) use write::{Redacted, SegmentWriter, Stored};
+
+use std::io;
+
+use crate::bucket::BucketError;
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +60,7 @@ impl From<parquet::errors::ParquetError> for Flaw {
     fn from(error: parquet::errors::ParquetError) -> Flaw {
         match error {
             parquet::errors::ParquetError::External(source) => {
-                match source.downcast::<std::io::Error>() {
+                match source.downcast::<io::Error>() {
                     Ok(source) => Flaw::from(*source),
                     Err(source) => Flaw::new(source.to_string()),
                 }
@@ -66,13 +70,28 @@ impl From<parquet::errors::ParquetError> for Flaw {
     }
 }
 
-impl From<std::io::Error> for Flaw {
-    fn from(error: std::io::Error) -> Flaw {
-        let kind = match crate::bucket::is_away(&error) {
+impl From<io::Error> for Flaw {
+    fn from(error: io::Error) -> Flaw {
+        let kind = match is_away(&error) {
             true => FlawKind::Away,
             false => FlawKind::Damaged,
         };
         Flaw(error.to_string(), kind)
+    }
+}
+
+/// The error number of the system for a sector that cannot be read.
+const EIO: i32 = 5;
+
+/// Whether an error of reading says that nobody answers now, rather than that what is stored is damaged.
+pub(crate) fn is_away(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    match inner.and_then(|inner| inner.downcast_ref::<BucketError>()) {
+        Some(error) => *error != BucketError::Missing,
+        // What has no number of the system was found in the bytes, such as by whoever unpacks them.
+        None => error
+            .raw_os_error()
+            .is_some_and(|number| number != EIO && error.kind() != io::ErrorKind::NotFound),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Instant;
 
+use annals_event::Timestamp;
 use annals_merkle::{CompactRange, Hash};
 use rusqlite::Connection;
 
@@ -18,12 +19,14 @@ use crate::database::{self, Location, Readers, hex, meta, set_meta};
 use crate::directory::Directory;
 use crate::files::Blobs;
 use crate::journal::{Header, to_u32};
-use crate::manifest;
+use crate::manifest::{self, Listed};
+use crate::quarantine::{self, Quarantined};
 use crate::queue::Queue;
 use crate::recent::{LogState, Recent, SegmentId, damaged};
+use crate::scrub::{Progress, Scrubber};
 use crate::seal::Sealer;
 use crate::sealed_keys;
-use crate::segment::Segment;
+use crate::segment::{Segment, is_away};
 use crate::shared::Shared;
 use crate::{Options, Slot, StoreError};
 
@@ -41,6 +44,7 @@ pub(crate) struct Started {
     pub(crate) connection: Connection,
     pub(crate) directory: Directory,
     pub(crate) sealer: Arc<Sealer>,
+    pub(crate) scrubber: Arc<Scrubber>,
     /// The logs that grew after the tables were last brought up to date.
     pub(crate) dirty: BTreeSet<Slot>,
     /// The group up to which the tables are up to date.
@@ -69,10 +73,13 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
     };
     settle(&connection, &blobs, &installation.origin, copy_manifest)?;
     let segments = open_segments(&connection, &blobs, &recent)?;
+    let scrubbed = Progress::load(&connection)?;
     for of_group in sealed_keys::all(&connection)? {
         recent.restore_keys(of_group.group, of_group.uptime, &of_group.keys);
     }
     let replayed = replay(&connection, &recent, applied)?;
+    let now = options.clock.now();
+    let quarantined = quarantined(&connection, &recent, &segments, now)?;
     let uptime_before = replayed.uptime.max(number(&connection, "uptime")?);
     let shared = Shared {
         origin: installation.origin,
@@ -89,11 +96,30 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
         started: Instant::now(),
         uptime_before,
     };
-    let next_id = segments.iter().map(|(id, _)| id + 1).max().unwrap_or(1);
+    let next_id = segments
+        .iter()
+        .map(|of| of.listed.id + 1)
+        .max()
+        .unwrap_or(1);
     let opened = segments.len();
-    for (id, segment) in segments {
-        if let Some(segment) = segment {
-            shared.blocks.add_segment(id, segment);
+    for OpenedSegment {
+        listed,
+        segment,
+        is_suspect,
+    } in segments
+    {
+        let known: Vec<Quarantined> = quarantined
+            .iter()
+            .filter(|known| known.segment == listed.id)
+            .cloned()
+            .collect();
+        if !known.is_empty() || is_suspect {
+            // Perhaps somebody has put back what was damaged.
+            shared.blocks.quarantine.suspect(listed.id);
+        }
+        shared.blocks.quarantine.replace(listed.id, known);
+        if let Ok(segment) = segment {
+            shared.blocks.add_segment(listed.id, segment);
         }
     }
     let shared = Arc::new(shared);
@@ -103,6 +129,12 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
         options.sealing.clone().unwrap_or_default(),
         options.idempotency_seconds,
         next_id,
+    ));
+    let scrubber = Arc::new(Scrubber::new(
+        shared.clone(),
+        sealer.clone(),
+        options.scrubbing.clone().unwrap_or_default(),
+        scrubbed,
     ));
     tracing::info!(
         segments = opened,
@@ -116,6 +148,7 @@ pub(crate) fn start(dir: &Path, options: &Options) -> Result<Started, StoreError
         connection,
         directory,
         sealer,
+        scrubber,
         dirty: replayed.dirty,
         applied,
     })
@@ -205,8 +238,13 @@ fn restore_logs(connection: &Connection, recent: &Recent) -> Result<(), StoreErr
     Ok(())
 }
 
-/// A segment that counts; `None` if it cannot be opened.
-type OpenedSegment = (SegmentId, Option<Arc<Segment>>);
+/// A segment that counts, or why it cannot be opened.
+struct OpenedSegment {
+    listed: Listed,
+    segment: Result<Arc<Segment>, String>,
+    /// Whether somebody should look at it.
+    is_suspect: bool,
+}
 
 /// Opens the segments that count and deletes the files of others. One that cannot be opened is reported and
 /// left alone: its positions cannot be read, everything else can.
@@ -215,30 +253,45 @@ fn open_segments(
     blobs: &Blobs,
     recent: &Recent,
 ) -> Result<Vec<OpenedSegment>, StoreError> {
-    let listed = manifest::list(connection)?;
+    let all = manifest::list(connection)?;
     let mut segments = Vec::new();
-    for listed in &listed {
-        let opened = manifest::open(blobs, listed).and_then(|segment| {
-            let entries = segment
+    for listed in all.iter().cloned() {
+        let opened = manifest::open(blobs, &listed).and_then(|opened| {
+            let entries = opened
+                .segment
                 .directory()
                 .map_err(|flaw| manifest::damaged(listed.id, &flaw))?;
-            Ok((segment, entries))
+            Ok((opened, entries))
         });
         match opened {
-            Ok((segment, entries)) => {
+            Ok((opened, entries)) => {
                 recent.place(listed.id, &entries, &[], listed.groups.1);
-                segments.push((listed.id, Some(Arc::new(segment))));
+                segments.push(OpenedSegment {
+                    listed,
+                    segment: Ok(Arc::new(opened.segment)),
+                    is_suspect: opened.is_indexed_anew,
+                });
             }
-            // Soon it will be there again; until then a start would only hide most of the log.
+            Err(error @ StoreError::NewerFormat { .. }) => return Err(error),
+            // Nobody answers, which says nothing about what is stored. Soon it will be there again; until then a start
+            // would only hide most of the log.
             Err(error @ StoreError::Bucket { .. }) => return Err(error),
+            Err(StoreError::File { path, source }) if is_away(&source) => {
+                return Err(StoreError::File { path, source });
+            }
             Err(error) => {
-                tracing::error!(segment = listed.id, %error, "a segment cannot be opened");
+                let why = cause(&error);
+                tracing::error!(segment = listed.id, why, "a segment cannot be opened");
                 recent.place(listed.id, &[], &[], listed.groups.1);
-                segments.push((listed.id, None));
+                segments.push(OpenedSegment {
+                    listed,
+                    segment: Err(why),
+                    is_suspect: true,
+                });
             }
         }
     }
-    blobs.delete_others(&listed)?;
+    blobs.delete_others(&all)?;
     Ok(segments)
 }
 
@@ -271,12 +324,96 @@ fn settle(
     claim::claim(connection, bucket, origin, here.len() == listed.len())?;
     claim::refuse_the_past(connection, bucket)?;
     for segment in here {
+        let name = segment.file_name();
+        let file = blobs.get(&name)?;
+        let is_whole = manifest::is_as_written(&file, &segment.file);
+        if !is_whole.map_err(|error| manifest::damaged(segment.id, &error.into()))? {
+            return Err(StoreError::Damaged {
+                place: format!("{SEGMENTS}/{name}"),
+                what: "it is not as it was written, and does not move into the object store; put it back from a backup"
+                    .to_owned(),
+            });
+        }
         blobs.publish(segment)?;
         tracing::info!(segment = segment.id, "moved into the bucket");
     }
     // A crash may have come between a commit and its copy. And one that is there has to be ours: otherwise somebody
     // else went on from where this directory was copied.
     copy_manifest(bucket)
+}
+
+/// An error with what is behind it.
+fn cause(error: &StoreError) -> String {
+    use std::error::Error as _;
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// What cannot be read: what the table has of segments that are open, and everything that lies in others. That is
+/// written down as well.
+fn quarantined(
+    connection: &Connection,
+    recent: &Recent,
+    segments: &[OpenedSegment],
+    now: Timestamp,
+) -> Result<Vec<Quarantined>, StoreError> {
+    let known = quarantine::list(connection)?;
+    let mut all = Vec::new();
+    for of_segment in segments.iter().filter(|segment| segment.segment.is_ok()) {
+        let id = of_segment.listed.id;
+        all.extend(known.iter().filter(|known| known.segment == id).cloned());
+    }
+    let unopened = |after: u32, before: u32| {
+        segments.iter().find_map(|segment| {
+            let groups = segment.listed.groups;
+            let why = segment.segment.as_ref().err()?;
+            (groups.0 > after && groups.1 < before).then_some((&segment.listed, why))
+        })
+    };
+    let groups_of = |id: SegmentId| {
+        let segment = segments.iter().find(|segment| segment.listed.id == id);
+        segment.map_or((0, 0), |segment| segment.listed.groups)
+    };
+    for (slot, log) in recent.all() {
+        let log = crate::recent::read(&log);
+        let sealed = log.spans.first().map_or(log.size, |span| span.first);
+        let (mut at, mut after) = (0, 0);
+        let extents = log.extents.iter().map(|extent| {
+            let (first, end) = (extent.entry.first, extent.entry.end());
+            (first, end, groups_of(extent.segment))
+        });
+        for (first, end, groups) in extents.chain([(sealed, sealed, (u32::MAX, u32::MAX))]) {
+            if at < first
+                && let Some((listed, why)) = unopened(after, groups.0)
+            {
+                let same = |known: &&Quarantined| {
+                    (known.segment, known.slot, known.positions.start) == (listed.id, slot, at)
+                };
+                all.push(Quarantined {
+                    segment: listed.id,
+                    slot,
+                    positions: at..first,
+                    rows: 0..listed.rows,
+                    since: known.iter().find(same).map_or(now, |known| known.since),
+                    reason: why.clone(),
+                });
+            }
+            (at, after) = (end, groups.1);
+        }
+    }
+    all.sort_by_key(|known| (known.segment, known.slot, known.positions.start));
+    for of_segment in segments.iter().filter(|segment| segment.segment.is_err()) {
+        let id = of_segment.listed.id;
+        let of_this: Vec<Quarantined> = all
+            .iter()
+            .filter(|known| known.segment == id)
+            .cloned()
+            .collect();
+        quarantine::store(connection, id, &of_this)?;
+    }
+    Ok(all)
 }
 
 struct Replayed {

@@ -12,12 +12,16 @@ use tokio::sync::oneshot;
 
 use crate::control::{Control, ControlError};
 use crate::queue::Refused;
+use crate::scrub::Scrubber;
 use crate::seal::Sealer;
 use crate::sequencer::Sequencer;
 use crate::shared::Shared;
 use crate::submission::{Batch, Change, Ran, Reply, Submission};
 use crate::writer::Writer;
-use crate::{AppendError, BucketReads, Log, Options, Pending, StoreError, Upkeep, start};
+use crate::{
+    AppendError, BucketReads, Log, Options, Pending, Quarantined, Scrubbed, StoreError, Upkeep,
+    start,
+};
 
 /// The number of a log within the installation. 0 is the installation's own.
 pub type Slot = u32;
@@ -31,11 +35,12 @@ struct Inner {
     shared: Arc<Shared>,
     control: Arc<Control>,
     sealer: Arc<Sealer>,
+    scrubber: Arc<Scrubber>,
     threads: Mutex<Option<Threads>>,
 }
 
 struct Threads {
-    sealing: Vec<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
     sequencer: JoinHandle<()>,
     writer: JoinHandle<Result<(), StoreError>>,
 }
@@ -60,7 +65,7 @@ impl Store {
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let started = start::start(dir, &options)?;
         let (shared, control) = (started.shared.clone(), started.control.clone());
-        let sealer = started.sealer.clone();
+        let (sealer, scrubber) = (started.sealer.clone(), started.scrubber.clone());
         // No room for a job in between: the sequencer goes on waiting for more while the writer works.
         let (to_writer, jobs) = sync_channel(0);
         let writer = Writer::new(started, &options);
@@ -77,12 +82,15 @@ impl Store {
             .name("annals-sequencer".to_owned())
             .spawn(move || sequencer.run())
             .map_err(spawn_failed)?;
-        let sealing = match options.sealing {
+        let mut background = match options.sealing {
             Some(_) => sealer.spawn().map_err(spawn_failed)?,
             None => Vec::new(),
         };
+        if options.scrubbing.is_some() {
+            background.push(scrubber.spawn().map_err(spawn_failed)?);
+        }
         let threads = Threads {
-            sealing,
+            background,
             sequencer,
             writer,
         };
@@ -91,6 +99,7 @@ impl Store {
             shared,
             control,
             sealer,
+            scrubber,
             threads,
         })))
     }
@@ -221,6 +230,27 @@ impl Store {
         self.0.sealer.upkeep()
     }
 
+    /// Reads every segment again and compares every entry with what was hashed, at once and without pauses. Otherwise
+    /// that happens slowly in the background. What is damaged is in [`Store::quarantined`] then.
+    ///
+    /// Blocks until it is done: call it outside of async threads.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if a file does not answer at present, [`StoreError::Stopped`]. Damage is not an error.
+    pub fn scrub(&self) -> Result<(), StoreError> {
+        self.0.scrubber.round()
+    }
+
+    /// What scrubbing has done.
+    pub fn scrubbed(&self) -> Scrubbed {
+        self.0.scrubber.scrubbed()
+    }
+
+    /// The positions that cannot be read, because a segment is damaged there.
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        self.0.shared.blocks.quarantine.all()
+    }
+
     /// Runs `read` with a connection that sees everything that is committed.
     pub(crate) fn with_reader<T>(
         &self,
@@ -241,6 +271,7 @@ impl Store {
 impl Inner {
     fn close(&self) -> Result<(), StoreError> {
         self.sealer.stop();
+        self.scrubber.stop();
         let threads = self
             .threads
             .lock()
@@ -262,7 +293,7 @@ impl Inner {
             return Ok(());
         }
         // What is being sealed is still committed or given up; then nobody needs the queue any more.
-        for thread in threads.sealing {
+        for thread in threads.background {
             let _ = thread.join();
         }
         self.shared.queue.close();

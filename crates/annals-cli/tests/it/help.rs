@@ -2,7 +2,7 @@
 
 use crate::harness::run;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &["serve"],
     &["demo"],
     &["workspace", "create"],
@@ -19,6 +19,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["verify"],
     &["check"],
     &["rebuild"],
+    &["quarantine"],
     &["config", "print"],
     &["config", "check"],
     &[],

@@ -210,6 +210,7 @@ async fn proof(
         );
     }
     params.finish_strictly()?;
+    log.require_readable(&(from..to))?;
     let place = app.downloads.take(&log)?;
     audit::exported(&app, &caller.act(), &log, "proof", None).await?;
     let headers = download::headers(

@@ -1,6 +1,7 @@
 //! Which rows a file holds, and how they are written.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
 use annals_event::{Row, WorkspaceLabel, export_line, write_csv_header, write_csv_row};
@@ -99,6 +100,7 @@ impl Selection {
         format: Format,
         compress: Compress,
     ) -> Result<Response, ApiError> {
+        self.require_readable()?;
         let place = app.downloads.take(&self.log)?;
         let query = &self.wanted.query;
         let query = (!query.is_empty()).then(|| ("query", query.clone()));
@@ -117,6 +119,17 @@ impl Selection {
             compress.write(out, |out| self.write(&writing, format, out))
         });
         Ok((headers, body).into_response())
+    }
+
+    /// A file with a gap in it is refused before its first byte.
+    pub(crate) fn require_readable(&self) -> Result<(), ApiError> {
+        Ok(self.log.require_readable(&self.range())?)
+    }
+
+    /// The positions that it looks at.
+    fn range(&self) -> Range<u64> {
+        let positions = self.wanted.filter.positions();
+        positions.start..positions.end.min(self.as_of)
     }
 
     /// Writes the whole file.
@@ -192,9 +205,7 @@ impl Selection {
     /// The rows, counted as they come. What the times of the filter rule out is stepped over, as a search does.
     fn rows<'a>(&self, app: &'a App) -> impl Iterator<Item = Result<Row, StoreError>> + use<'a> {
         let filter = self.wanted.filter.clone();
-        let positions = filter.positions();
-        let range = positions.start..positions.end.min(self.as_of);
-        let rows = self.log.scan_matching(filter, range, self.order);
+        let rows = self.log.scan_matching(filter, self.range(), self.order);
         rows.inspect(|_| {
             app.metrics.rows.fetch_add(1, Relaxed);
         })

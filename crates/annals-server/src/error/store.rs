@@ -10,6 +10,7 @@ impl From<StoreError> for ApiError {
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Stopped => Self::Stopping,
             StoreError::Bucket { .. } => Self::Away(error.to_string()),
+            StoreError::Unreadable(part) => Self::Unreadable(Box::new(part)),
             StoreError::Proof(proof) => {
                 Self::bad("invalid_range", format!("This cannot be proven: {proof}."))
             }

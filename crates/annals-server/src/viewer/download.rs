@@ -155,6 +155,8 @@ async fn proving(app: &App, guest: &Guest, address: Address) -> Result<Response,
         }
     };
     let as_of = as_of.max(positions.end);
+    log.require_readable(&positions)
+        .map_err(|error| fail(error.into()))?;
     let place = app.downloads.take(&visitor.log).map_err(&fail)?;
     let asked = address.event.clone().map(|id| ("event", id));
     audit::exported(app, &visitor.act(guest), &visitor.log, "proof", asked)

@@ -360,7 +360,7 @@ pub(crate) fn failed(app: &App, guest: &Guest, error: ApiError) -> Stop {
         message.reference = guest.request_id.clone();
     }
     let stop = message.page(app, guest);
-    if let ApiError::Internal(_) | ApiError::Away(_) = error {
+    if let ApiError::Internal(_) | ApiError::Unreadable(_) | ApiError::Away(_) = error {
         // Its own answer is not used, but it leaves the cause for the line in the log.
         let told = error.into_response();
         let mut response = stop.into_response();

@@ -10,6 +10,7 @@ mod batch;
 mod browser;
 mod control;
 mod count;
+mod damaged;
 mod downloads;
 mod events;
 mod harness;

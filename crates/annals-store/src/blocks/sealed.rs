@@ -6,9 +6,8 @@ use annals_event::{Row, RowParts};
 
 use super::{Block, Look, Stretch};
 use crate::journal::to_u32;
-use crate::manifest::damaged;
 use crate::recent::Extent;
-use crate::segment::{Flaw, FlawKind, Probe, Segment, Stored};
+use crate::segment::{Flaw, Probe, Segment, Stored};
 use crate::{Order, StoreError, Unreadable};
 
 /// The page at the near end of a segment's share of a log, and those of its rows that the stretch has.
@@ -38,10 +37,6 @@ pub(super) fn unreadable(
     order: Order,
     flaw: Flaw,
 ) -> StoreError {
-    // What comes back later is neither damaged nor passed over.
-    if flaw.1 == FlawKind::Away {
-        return damaged(extent.segment, &flaw);
-    }
     let entry = extent.entry;
     let (_, rows) = page_at(segment, stretch, extent, order);
     let position_of = |row: u32| entry.first + u64::from(row - entry.row);

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, GuardResult, PlaceholderGuard};
 
-use super::{Bucket, BucketError};
+use super::{Bucket, BucketError, claim};
 use crate::journal::to_usize;
 use crate::recent::SegmentId;
 use crate::segment::ReadAt;
@@ -142,7 +142,8 @@ impl RemoteFile {
             .map(|run| self.extent(*run.start()).start..self.extent(*run.end()).end)
             .collect();
         if !ranges.is_empty() {
-            let pieces = self.bucket.read(&self.name, &ranges)?;
+            let pieces = self.bucket.read(&self.name, &ranges);
+            let pieces = pieces.map_err(|error| claim::unless_all_is_gone(&*self.bucket, error))?;
             let mut ours = ours.into_iter();
             for (range, piece) in ranges.iter().zip(pieces) {
                 if piece.len() as u64 != range.end - range.start {

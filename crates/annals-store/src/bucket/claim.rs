@@ -124,6 +124,21 @@ pub(crate) fn refuse_others(
     }
 }
 
+/// An object that is not there is damage, but not if the whole place is not there: then it was deleted or renamed, or
+/// something else answers in its name, and nobody knows what lies where the segments are.
+pub(crate) fn unless_all_is_gone(bucket: &dyn Bucket, error: BucketError) -> BucketError {
+    if error != BucketError::Missing {
+        return error;
+    }
+    match bucket.size(NAME) {
+        Ok(_) => BucketError::Missing,
+        Err(BucketError::Missing) => {
+            BucketError::Failed("nothing of this installation is there".to_owned())
+        }
+        Err(error) => error,
+    }
+}
+
 /// The id of the installation that a place belongs to, for a directory that is made again from it.
 pub(crate) fn id_of(bucket: &dyn Bucket) -> Result<Option<String>, StoreError> {
     Ok(owner(bucket)?.map(|claim| claim.id))

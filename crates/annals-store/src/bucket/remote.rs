@@ -1,14 +1,14 @@
 //! Segments in a bucket: put there, compared, read, deleted.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use super::blocks::{BlockCache, BucketReads, RemoteFile};
-use super::{Bucket, BucketError, Created};
+use super::{Bucket, BucketError, Created, claim};
 use crate::StoreError;
 use crate::database::hex;
 use crate::files::Written;
@@ -21,6 +21,10 @@ const FOLDER: &str = "segments";
 
 /// How much is read at once where a whole object is read.
 const PIECE_BYTES: u64 = 8 << 20;
+
+/// How much memory blocks take for whoever goes through segments page by page: as much as some groups of rows, so
+/// that each block is fetched once.
+pub(crate) const ONE_READER_BYTES: usize = 64 << 20;
 
 /// The segments of an installation in a bucket.
 #[derive(Clone)]
@@ -57,21 +61,25 @@ impl Remote {
     pub(crate) fn put(&self, segment: &Listed, path: &Path) -> Result<(), StoreError> {
         let name = name(segment);
         let at = |error: BucketError| error.at(self.bucket(), &name);
-        let mut file = File::open(path).map_err(|source| StoreError::File {
+        let of_file = |source| StoreError::File {
             path: path.to_owned(),
             source,
-        })?;
-        let created = self.bucket.create(&name, segment.file.bytes, &mut file);
-        let created = created.map_err(at)?;
-        let read_back = self.copy_out(segment, &mut io::sink());
-        // One that is there already was left by an attempt that broke off, and may be broken itself.
-        match (read_back, created) {
-            (Err(StoreError::Damaged { .. }), Created::Existing) => {
-                self.bucket.delete(&name).map_err(at)?;
-                let what = "an attempt before left something else there; it was deleted";
-                Err(at(BucketError::Failed(what.to_owned())))
+        };
+        let mut file = File::open(path).map_err(of_file)?;
+        let mut left = 2;
+        loop {
+            left -= 1;
+            let created = self.bucket.create(&name, segment.file.bytes, &mut file);
+            let created = created.map_err(at)?;
+            let read_back = self.copy_out(segment, &mut io::sink());
+            match (read_back, created) {
+                // It was left by an attempt that broke off, or has rotted since.
+                (Err(StoreError::Damaged { .. }), Created::Existing) if left > 0 => {
+                    self.bucket.delete(&name).map_err(at)?;
+                    file.rewind().map_err(of_file)?;
+                }
+                (result, _) => return result,
             }
-            (result, _) => result,
         }
     }
 
@@ -82,16 +90,13 @@ impl Remote {
         out: &mut dyn io::Write,
     ) -> Result<(), StoreError> {
         let name = name(segment);
-        let at = |error: BucketError| error.at(self.bucket(), &name);
         let damaged = |what: &str| StoreError::Damaged {
             place: format!("{}/{name}", self.bucket.place()),
             what: what.to_owned(),
         };
+        let at = |error: BucketError| self.failed(&name, error);
         let Written { bytes, sha256 } = segment.file;
-        let size = match self.bucket.size(&name) {
-            Err(BucketError::Missing) => return Err(damaged("the object is not there")),
-            size => size.map_err(at)?,
-        };
+        let size = self.bucket.size(&name).map_err(at)?;
         if size != bytes {
             return Err(damaged("the object has another length"));
         }
@@ -115,15 +120,8 @@ impl Remote {
     /// A segment to read from.
     pub(crate) fn get(&self, segment: &Listed) -> Result<Arc<dyn ReadAt>, StoreError> {
         let name = name(segment);
-        let size = match self.bucket.size(&name) {
-            Err(BucketError::Missing) => {
-                return Err(StoreError::Damaged {
-                    place: format!("{}/{name}", self.bucket.place()),
-                    what: "the object is not there".to_owned(),
-                });
-            }
-            size => size.map_err(|error| error.at(self.bucket(), &name))?,
-        };
+        let size = self.bucket.size(&name);
+        let size = size.map_err(|error| self.failed(&name, error))?;
         Ok(Arc::new(RemoteFile {
             bucket: self.bucket.clone(),
             cache: self.cache.clone(),
@@ -133,7 +131,23 @@ impl Remote {
         }))
     }
 
-    /// Lets go of what memory has of segments that nobody reads any more.
+    /// The error for an object that cannot be read.
+    fn failed(&self, name: &str, error: BucketError) -> StoreError {
+        match claim::unless_all_is_gone(self.bucket(), error) {
+            BucketError::Missing => StoreError::Damaged {
+                place: format!("{}/{name}", self.bucket.place()),
+                what: "the object is not there".to_owned(),
+            },
+            error => error.at(self.bucket(), name),
+        }
+    }
+
+    /// The same, without what memory has of it.
+    pub(crate) fn afresh(&self) -> Remote {
+        Remote::new(self.bucket.clone(), ONE_READER_BYTES)
+    }
+
+    /// Lets go of what memory has of segments that nobody reads any more, or in which something is wrong.
     pub(crate) fn forget(&self, segments: &[SegmentId]) {
         segments.iter().for_each(|id| self.cache.forget(*id));
     }

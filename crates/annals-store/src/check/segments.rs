@@ -1,90 +1,30 @@
 //! The part of the check that reads segments.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use annals_event::{SeedNodes, TILE};
+use annals_event::{Seed, SeedNodes, TILE};
 use rusqlite::Connection;
-use sha2::{Digest as _, Sha256};
 
 use super::{CheckProblem, CheckProgress, Checker};
-use crate::bucket::{Remote, claim, is_away};
-use crate::files::{Blobs, SystemFiles, Written};
-use crate::journal::to_usize;
-use crate::manifest::{self, Listed, damaged};
-use crate::segment::{BadPage, Cursor, Flaw, FlawKind, Index, ReadAt, Segment, Stored};
+use crate::manifest::{self, Listed, damaged, is_as_written};
+use crate::segment::{BadPage, Cursor, Flaw, FlawKind, Index, ReadAt, Segment, Stored, is_away};
+use crate::snapshot::Held;
 use crate::start::SEGMENTS;
-use crate::{Bucket, Slot, StoreError};
-
-/// How much memory blocks of remote segments take.
-const CACHE_BYTES: usize = 64 << 20;
-
-/// How much of a file is hashed at once.
-const PIECE_BYTES: usize = 1 << 20;
-
-/// A segment whose files are open, so that nobody can take them away while they are read.
-pub(super) struct Opened {
-    listed: Listed,
-    file: Result<Arc<dyn ReadAt>, StoreError>,
-    index: Result<Arc<dyn ReadAt>, StoreError>,
-}
-
-/// Opens the files of all segments in the manifest.
-pub(super) fn open_all(
-    dir: &Path,
-    bucket: Option<Arc<dyn Bucket>>,
-    connection: &Connection,
-) -> Result<Vec<Opened>, StoreError> {
-    match &bucket {
-        None => claim::refuse_without(connection)?,
-        Some(bucket) => claim::refuse_others(connection, &**bucket)?,
-    }
-    let listed = manifest::list(connection)?;
-    if listed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let remote = bucket.map(|bucket| Remote::new(bucket, CACHE_BYTES));
-    let blobs = Blobs::open(dir.join(SEGMENTS), Arc::new(SystemFiles))?.with_remote(remote);
-    let open = |listed: Listed| {
-        let file = match blobs.file_of(&listed) {
-            // That is no finding: nobody knows what lies there.
-            Err(error @ StoreError::Bucket { .. }) => return Err(error),
-            file => file,
-        };
-        let index = blobs.index_of(&listed);
-        Ok(Opened {
-            file,
-            index,
-            listed,
-        })
-    };
-    listed.into_iter().map(open).collect()
-}
-
-impl Opened {
-    /// Whether a file is gone.
-    pub(super) fn is_missing(&self) -> bool {
-        self.file.is_err() || self.index.is_err()
-    }
-
-    pub(super) fn last_group(&self) -> u64 {
-        self.listed.groups.1.into()
-    }
-}
+use crate::{Slot, StoreError};
 
 impl Checker {
     /// Reads all segments, which are in the order of their groups.
     pub(super) fn segments(
         &mut self,
-        segments: Vec<Opened>,
+        segments: Vec<Held>,
         groups: u64,
         connection: &Connection,
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Result<(), StoreError> {
-        for opened in segments {
-            self.segment(&opened, connection)?;
+        for held in segments {
+            self.segment(&held, connection)?;
             self.report.segments += 1;
-            let done = opened.last_group();
+            let done = held.last_group();
             self.report.groups = done;
             self.compare_tables(done, connection)?;
             progress(CheckProgress {
@@ -95,36 +35,47 @@ impl Checker {
         Ok(())
     }
 
-    fn segment(&mut self, opened: &Opened, connection: &Connection) -> Result<(), StoreError> {
-        let id = opened.listed.id;
-        let (file, index) = match (&opened.file, &opened.index) {
+    fn segment(&mut self, held: &Held, connection: &Connection) -> Result<(), StoreError> {
+        let id = held.listed.id;
+        let (file, index) = match (&held.file, &held.index) {
             (Ok(file), Ok(index)) => (file, index),
             (file, index) => {
-                for error in [file.as_ref().err(), index.as_ref().err()]
-                    .into_iter()
-                    .flatten()
-                {
+                for (result, name) in [
+                    (file, held.listed.file_name()),
+                    (index, held.listed.index_name()),
+                ] {
                     use std::error::Error as _;
+                    let Err(error) = result else { continue };
                     let cause = error.source().map(ToString::to_string);
                     let cause = cause.unwrap_or_else(|| error.to_string());
-                    self.in_segment(id, format!("a file cannot be opened: {cause}"));
+                    self.in_file(id, name, format!("it cannot be opened: {cause}"));
                 }
                 return match file {
-                    Ok(file) => self.rows_of(id, file, None, connection),
+                    Ok(file) => self.rows_of(&held.listed, file, None, connection),
                     Err(_) => self.pass_over_all(connection),
                 };
             }
         };
+        let mut are_as_written = true;
         for (source, written, name) in [
-            (file, &opened.listed.file, opened.listed.file_name()),
-            (index, &opened.listed.index, opened.listed.index_name()),
+            (file, &held.listed.file, held.listed.file_name()),
+            (index, &held.listed.index, held.listed.index_name()),
         ] {
             match is_as_written(source, written) {
                 Ok(true) => {}
-                Ok(false) => self.in_segment(id, format!("{name} is not as it was written")),
+                Ok(false) => {
+                    are_as_written = false;
+                    self.in_file(id, name, "it is not as it was written".to_owned());
+                }
                 Err(error) if is_away(&error) => return Err(damaged(id, &error.into())),
-                Err(error) => self.in_segment(id, format!("{name} cannot be read: {error}")),
+                Err(error) => {
+                    are_as_written = false;
+                    self.in_file(id, name, format!("it cannot be read: {error}"));
+                }
             }
+        }
+        if are_as_written && let Some(later) = manifest::later_version(&held.listed, file, index) {
+            return Err(later);
         }
         let index = Index::open(index.clone(), file.size()).and_then(|index| {
             index.verify()?;
@@ -133,25 +84,26 @@ impl Checker {
         let index = match index {
             Ok(index) => Some(index),
             Err(flaw) => {
-                self.in_segment(id, format!("the index: {}", flaw.0));
+                self.in_file(id, held.listed.index_name(), flaw.0);
                 None
             }
         };
-        self.rows_of(id, file, index, connection)
+        self.rows_of(&held.listed, file, index, connection)
     }
 
     /// Rebuilds every entry of a segment and grows the trees by them.
     fn rows_of(
         &mut self,
-        id: u32,
+        listed: &Listed,
         file: &Arc<dyn ReadAt>,
         index: Option<Index>,
         connection: &Connection,
     ) -> Result<(), StoreError> {
+        let id = listed.id;
         // With a footer that is not as it was, pages may still be what they were.
-        let opened = Segment::open(file.clone(), index).or_else(|flaw| {
+        let opened = Segment::open(file.clone(), index.clone()).or_else(|flaw| {
             self.in_segment(id, flaw.0);
-            Segment::open(file.clone(), None)
+            Segment::open_doubtful(file.clone(), index)
         });
         let segment = match opened {
             Ok(segment) => segment,
@@ -161,12 +113,26 @@ impl Checker {
                 return self.pass_over_all(connection);
             }
         };
+        if segment.rows() != listed.rows {
+            self.in_segment(
+                id,
+                "it has another number of rows than the manifest says".to_owned(),
+            );
+        }
         let directory = segment.directory().unwrap_or_default();
         if segment.origin().is_ok_and(|origin| origin != self.origin) {
             self.in_segment(id, "it belongs to another installation".to_owned());
         }
+        let seeds = |slot: Slot, tile: u64| -> Option<Seed> {
+            let mut read = connection
+                .prepare_cached("select seed from tile where slot = ? and tile = ?")
+                .ok()?;
+            let seed = read.query_row([u64::from(slot), tile], |row| row.get(0));
+            seed.ok().map(Seed)
+        };
         let mut cursor = match Cursor::new(&segment, false) {
-            Ok(cursor) => cursor,
+            // A damaged page takes no seed away from the one behind it.
+            Ok(cursor) => cursor.with_seeds(&seeds, 0),
             Err(Flaw(what, _)) => {
                 self.in_segment(id, what);
                 return self.pass_over_all(connection);
@@ -191,17 +157,19 @@ impl Checker {
                 Err(BadPage { flaw, .. }) if flaw.1 == FlawKind::Away => {
                     return Err(damaged(id, &flaw));
                 }
-                Err(BadPage { flaw, logs }) => {
-                    for (slot, position) in logs {
-                        let log = Some(format!("{}/w/{slot}", self.origin));
+                Err(BadPage { flaw, logs, .. }) => {
+                    for share in logs {
                         self.problem(CheckProblem {
-                            group: 0,
                             segment: Some(id),
-                            log,
-                            position: Some(position),
+                            file: Some(path(&listed.file_name())),
+                            rows: Some(share.rows),
+                            log: Some(format!("{}/w/{}", self.origin, share.slot)),
+                            position: Some(share.positions.start),
+                            end: Some(share.positions.end),
                             what: flaw.0.clone(),
+                            ..CheckProblem::default()
                         });
-                        self.adrift.insert(slot);
+                        self.adrift.insert(share.slot);
                     }
                 }
             }
@@ -236,13 +204,12 @@ impl Checker {
             None
         };
         if let Some(what) = wrong {
-            let log = Some(format!("{}/w/{slot}", self.origin));
             self.problem(CheckProblem {
-                group: 0,
                 segment: Some(segment),
-                log,
+                log: Some(format!("{}/w/{slot}", self.origin)),
                 position: Some(position),
                 what: what.to_owned(),
+                ..CheckProblem::default()
             });
             self.adrift.insert(slot);
             return;
@@ -288,26 +255,23 @@ impl Checker {
 
     fn in_segment(&mut self, segment: u32, what: String) {
         self.problem(CheckProblem {
-            group: 0,
             segment: Some(segment),
-            log: None,
-            position: None,
             what,
+            ..CheckProblem::default()
+        });
+    }
+
+    fn in_file(&mut self, segment: u32, file: String, what: String) {
+        self.problem(CheckProblem {
+            segment: Some(segment),
+            file: Some(path(&file)),
+            what,
+            ..CheckProblem::default()
         });
     }
 }
 
-/// Whether a file has the bytes that were written.
-fn is_as_written(source: &Arc<dyn ReadAt>, written: &Written) -> std::io::Result<bool> {
-    if source.size() != written.bytes {
-        return Ok(false);
-    }
-    let mut hash = Sha256::new();
-    let mut offset = 0;
-    while offset < written.bytes {
-        let length = to_usize(written.bytes - offset).min(PIECE_BYTES);
-        hash.update(source.read_at(offset, length)?);
-        offset += length as u64;
-    }
-    Ok(hash.finalize()[..] == written.sha256)
+/// Where a file of a segment lies within the directory.
+fn path(name: &str) -> String {
+    format!("{SEGMENTS}/{name}")
 }

@@ -24,12 +24,46 @@ impl Sealer {
         if is_busy && !too_many {
             return Ok(false);
         }
-        let Some(run) = plan::merge(&listed, &self.sealing) else {
+        let Some(run) = plan::merge(&listed, &self.sealing, &|id| self.is_left_alone(id)) else {
             return Ok(false);
         };
         self.nothing_to_merge.store(false, Ordering::SeqCst);
-        apart("annals-merge", too_many, || self.merge(&listed[run]))?;
-        Ok(true)
+        let merged = apart("annals-merge", too_many, || {
+            self.merge(&listed[run.clone()])
+        });
+        match merged {
+            // One of them is damaged. It is left alone from now on, and others are merged.
+            Err(error)
+                if listed[run]
+                    .iter()
+                    .any(|listed| self.is_left_alone(listed.id)) =>
+            {
+                tracing::error!(%error, "a damaged segment is not merged");
+                Ok(true)
+            }
+            result => result.map(|()| true),
+        }
+    }
+
+    /// Whether nothing may be made of a segment, because it is damaged or could not be opened.
+    fn is_left_alone(&self, id: SegmentId) -> bool {
+        let blocks = &self.shared.blocks;
+        blocks.quarantine.touches(id) || blocks.segment(id).is_none()
+    }
+
+    /// Writes a segment anew from the one that is open, because its file has been damaged where no entry lies. Fails if
+    /// an entry in it is not what was hashed.
+    pub(crate) fn renew(&self, listed: &Listed) -> Result<(), StoreError> {
+        let _turn = turn(&self.merging_now);
+        match self
+            .shared
+            .blocks
+            .with_reader(manifest::list)?
+            .contains(listed)
+        {
+            true => self.merge(std::slice::from_ref(listed)),
+            false => Ok(()),
+        }
     }
 
     fn merge(&self, old: &[Listed]) -> Result<(), StoreError> {
@@ -51,7 +85,8 @@ impl Sealer {
         let groups = (first.groups.0, last.groups.1);
         let ids: Vec<SegmentId> = old.iter().map(|listed| listed.id).collect();
         let fill = |out| self.copy(&ids, &segments, id, out);
-        let ready = self.write(id, groups, first.level + 1, fill)?;
+        let level = first.level + u32::from(old.len() > 1);
+        let ready = self.write(id, groups, level, fill)?;
         tracing::debug!(
             segment = id,
             of = old.len(),
@@ -71,25 +106,27 @@ impl Sealer {
         out: BlobWriter,
     ) -> Result<(BlobWriter, u32), StoreError> {
         let flawed = |flaw: Flaw| damaged(id, &flaw);
+        let quarantine = &self.shared.blocks.quarantine;
+        let found = |source: SegmentId, flaw: &Flaw| quarantine.stumbled(source, flaw);
         let mut writer = SegmentWriter::new(out, &self.shared.origin).map_err(flawed)?;
         let mut sources = ids
             .iter()
             .zip(segments)
             .map(|(id, segment)| {
-                let cursor = Cursor::new(segment, false).map_err(|flaw| damaged(*id, &flaw))?;
+                let cursor = Cursor::new(segment, false).map_err(|flaw| found(*id, &flaw))?;
                 Ok((*id, cursor))
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
         loop {
             let mut lowest = None;
             for (id, cursor) in &mut sources {
-                let next = cursor.peek().map_err(|flaw| damaged(*id, &flaw))?;
+                let next = cursor.peek().map_err(|flaw| found(*id, &flaw))?;
                 let slot = next.map(|row| row.slot);
                 lowest = [lowest, slot].into_iter().flatten().min();
             }
             let Some(slot) = lowest else { break };
             for (source, cursor) in &mut sources {
-                let bad = |flaw: Flaw| damaged(*source, &flaw);
+                let bad = |flaw: Flaw| found(*source, &flaw);
                 while cursor
                     .peek()
                     .map_err(bad)?

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::Sealing;
 use crate::manifest::Listed;
-use crate::recent::Unsealed;
+use crate::recent::{SegmentId, Unsealed};
 
 /// How many bytes of events are sealed at once, before compression: they are in memory meanwhile.
 const BYTES_AT_ONCE: u64 = 48 << 20;
@@ -59,8 +59,13 @@ pub(super) fn next(unsealed: &VecDeque<Unsealed>, sealing: &Sealing) -> Vec<Unse
 }
 
 /// Which of the segments are to become one: as many neighbours of the same level as make the next level.
-/// Small ones come first, because they are what slows a reader down.
-pub(super) fn merge(segments: &[Listed], sealing: &Sealing) -> Option<Range<usize>> {
+/// Small ones come first, because they are what slows a reader down. Those that are to be left alone are, and
+/// the others go on around them.
+pub(super) fn merge(
+    segments: &[Listed],
+    sealing: &Sealing,
+    left_alone: &dyn Fn(SegmentId) -> bool,
+) -> Option<Range<usize>> {
     let fan = sealing.fan.max(2);
     let mut found: Option<Range<usize>> = None;
     for begin in 0..segments.len().saturating_sub(fan - 1) {
@@ -68,7 +73,7 @@ pub(super) fn merge(segments: &[Listed], sealing: &Sealing) -> Option<Range<usiz
         let level = segments[begin].level;
         let alike = segments[run.clone()]
             .iter()
-            .all(|segment| segment.level == level);
+            .all(|segment| segment.level == level && !left_alone(segment.id));
         let rows: u64 = segments[run.clone()]
             .iter()
             .map(|segment| u64::from(segment.rows))
@@ -145,7 +150,7 @@ mod tests {
 
     #[test]
     fn neighbours_of_a_level_become_one_of_the_next() {
-        let plan = |levels: &[u32]| merge(&segments(levels), &sealing());
+        let plan = |levels: &[u32]| merge(&segments(levels), &sealing(), &|_| false);
         assert_eq!(plan(&[]), None);
         assert_eq!(plan(&[0, 0]), None);
         assert_eq!(plan(&[0, 0, 0, 0]), Some(0..3));
@@ -153,7 +158,11 @@ mod tests {
         assert_eq!(plan(&[1, 1, 1, 0, 0, 0]), Some(3..6));
         let mut full = segments(&[0, 0, 0]);
         full[1].rows = u32::MAX;
-        assert_eq!(merge(&full, &sealing()), None);
+        assert_eq!(merge(&full, &sealing(), &|_| false), None);
+        let around = |id| merge(&segments(&[0; 6]), &sealing(), &|alone| alone == id);
+        assert_eq!(around(2), Some(2..5));
+        assert_eq!(around(3), Some(3..6));
+        assert_eq!(merge(&segments(&[0; 6]), &sealing(), &|_| true), None);
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
         let mut levels = Vec::new();
         for _ in 0..3_000 {
             levels.extend([0]);
-            while let Some(run) = merge(&segments(&levels), &sealing()) {
+            while let Some(run) = merge(&segments(&levels), &sealing(), &|_| false) {
                 let level = levels[run.start] + 1;
                 levels.splice(run, [level]);
             }

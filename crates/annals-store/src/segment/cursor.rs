@@ -38,14 +38,29 @@ pub(crate) struct Cursor<'a> {
     ready: VecDeque<Sealed>,
     /// The tile whose seed was read last.
     seed: Option<(Slot, u64, Arc<[u8]>)>,
+    /// Where else the seed of a tile is known from, if the row that has it cannot be read.
+    seeds: Option<&'a KnownSeed<'a>>,
 }
+
+/// The seed of a tile, by log and number, as something else than the segment has it.
+pub(crate) type KnownSeed<'a> = dyn Fn(Slot, u64) -> Option<Seed> + 'a;
 
 /// A page that is not as it was written, and which rows are on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BadPage {
     pub(crate) flaw: Flaw,
-    /// The logs that have rows on it, with the first position of each.
-    pub(crate) logs: Vec<(Slot, u64)>,
+    /// Its rows in the file.
+    pub(crate) rows: Range<u32>,
+    /// The logs that have rows on it, with the positions and the rows of each.
+    pub(crate) logs: Vec<Share>,
+}
+
+/// What a log has on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) slot: Slot,
+    pub(crate) positions: Range<u64>,
+    pub(crate) rows: Range<u32>,
 }
 
 impl<'a> Cursor<'a> {
@@ -60,7 +75,16 @@ impl<'a> Cursor<'a> {
             page: 0,
             ready: VecDeque::new(),
             seed: None,
+            seeds: None,
         })
+    }
+
+    /// Takes seeds from elsewhere where the segment's own cannot be read, so that a damaged page does not make
+    /// the one behind it unreadable. With it the cursor may also begin at a later `page`.
+    pub(crate) fn with_seeds(mut self, seeds: &'a KnownSeed<'a>, page: usize) -> Cursor<'a> {
+        self.seeds = Some(seeds);
+        self.page = page;
+        self
     }
 
     /// The log and position of the row that comes next.
@@ -88,7 +112,8 @@ impl<'a> Cursor<'a> {
         let result = self.read_page(page, &expected);
         Some(result.map_err(|flaw| BadPage {
             flaw,
-            logs: self.logs_on(page),
+            rows: self.segment.page_of(to_u32(page * PAGE_ROWS)).1,
+            logs: self.shares_of(page),
         }))
     }
 
@@ -243,19 +268,30 @@ impl<'a> Cursor<'a> {
         }
         match &self.seed {
             Some((slot, number, bytes)) if (*slot, *number) == tile => Ok(bytes.clone()),
-            _ => Err(Flaw::new("a tile has no seed")),
+            _ => {
+                let known = self.seeds.and_then(|seeds| seeds(tile.0, tile.1));
+                let known = known.ok_or_else(|| Flaw::new("a tile has no seed"))?;
+                let bytes: Arc<[u8]> = SeedNodes::whole(&known).encode().into();
+                self.seed = Some((tile.0, tile.1, bytes.clone()));
+                Ok(bytes)
+            }
         }
     }
 
-    /// The logs that have rows on a page, with the first position of each there.
-    fn logs_on(&self, page: usize) -> Vec<(Slot, u64)> {
+    /// The logs that have rows on a page, and which.
+    pub(crate) fn shares_of(&self, page: usize) -> Vec<Share> {
         let (_, rows) = self.segment.page_of(to_u32(page * PAGE_ROWS));
         self.directory
             .iter()
             .filter(|entry| entry.row < rows.end && entry.row_end() > rows.start)
             .map(|entry| {
-                let skipped = rows.start.saturating_sub(entry.row);
-                (entry.slot, entry.first + u64::from(skipped))
+                let rows = entry.row.max(rows.start)..entry.row_end().min(rows.end);
+                let position = |row: u32| entry.first + u64::from(row - entry.row);
+                Share {
+                    slot: entry.slot,
+                    positions: position(rows.start)..position(rows.end),
+                    rows,
+                }
             })
             .collect()
     }

@@ -11,6 +11,8 @@ use crate::Slot;
 use crate::journal::{Input, put_number, put_signed, to_u32, to_usize};
 
 const MAGIC: &[u8; 16] = b"annals-index/v1\n";
+/// The version in it.
+const VERSION: &str = "1";
 const SUM_BYTES: usize = 4;
 
 /// What is known of one page.
@@ -27,6 +29,7 @@ pub(crate) struct Page {
 }
 
 /// An index that was opened.
+#[derive(Clone)]
 pub(crate) struct Index {
     source: Arc<dyn ReadAt>,
     pages: Vec<Page>,
@@ -310,6 +313,17 @@ impl Index {
             tallies,
             sums: Arc::new(sums),
         })
+    }
+
+    /// The version of the format that an index has and the one that this program knows, if they differ.
+    pub(crate) fn later_version(source: &Arc<dyn ReadAt>) -> Option<(String, &'static str)> {
+        let version = |magic: &[u8]| {
+            let text = str::from_utf8(magic).ok()?;
+            let version = text.strip_prefix("annals-index/v")?;
+            Some(version.trim_end().to_owned())
+        };
+        let found = version(&source.read_at(0, MAGIC.len()).ok()?)?;
+        (found != VERSION).then_some((found, VERSION))
     }
 
     pub(crate) fn sums(&self) -> &Arc<Sums> {

@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf as _, Bytes};
 use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArrayType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
@@ -79,9 +81,10 @@ impl ChunkReader for Checked {
             && start < sums.tail().0
             && !sums.fits(start, &bytes)
         {
-            return Err(ParquetError::General(
-                "the checksum of a page does not match".to_owned(),
-            ));
+            let end = start.saturating_add(bytes.len() as u64);
+            return Err(ParquetError::General(format!(
+                "the checksum of the bytes {start} to {end} does not match"
+            )));
         }
         Ok(bytes)
     }
@@ -100,14 +103,23 @@ pub(crate) type Note<'a> = dyn FnMut(Slot, &Stored, &[u64], Option<RowValues<'_>
 impl Segment {
     /// Opens a segment and compares the footer with the index, if there is one.
     pub(crate) fn open(source: Arc<dyn ReadAt>, index: Option<Index>) -> Result<Segment, Flaw> {
-        let sums = index.as_ref().map(|index| index.sums().clone());
-        if let Some(sums) = &sums {
-            let (offset, known) = sums.tail();
+        if let Some(index) = &index {
+            let (offset, known) = index.sums().tail();
             let length = to_usize(source.size().saturating_sub(offset));
             if sum(&source.read_at(offset, length)?) != known {
                 return Err(Flaw::new("the checksum of the footer does not match"));
             }
         }
+        Segment::open_doubtful(source, index)
+    }
+
+    /// Opens a segment whose footer may not be as it was written. Of its pages only those are read that are as they
+    /// were written, if there is an index.
+    pub(crate) fn open_doubtful(
+        source: Arc<dyn ReadAt>,
+        index: Option<Index>,
+    ) -> Result<Segment, Flaw> {
+        let sums = index.as_ref().map(|index| index.sums().clone());
         let file = Arc::new(Checked { source, sums });
         let metadata = ParquetMetaDataReader::new()
             .with_offset_index_policy(PageIndexPolicy::Required)
@@ -127,6 +139,19 @@ impl Segment {
         self.kept.get_or_init(|| (cache.clone(), id));
     }
 
+    /// The version of the format that a file has and the one that this program knows, if they differ.
+    pub(crate) fn later_version(source: &Arc<dyn ReadAt>) -> Option<(String, &'static str)> {
+        let file = Checked {
+            source: source.clone(),
+            sums: None,
+        };
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).ok()?;
+        let keys = metadata.file_metadata().key_value_metadata()?;
+        let version = keys.iter().find(|key| key.key == KEY_VERSION)?;
+        let found = version.value.clone()?;
+        (found != VERSION).then_some((found, VERSION))
+    }
+
     fn check_shape(&self) -> Result<(), Flaw> {
         if self.key(KEY_VERSION)? != VERSION {
             return Err(Flaw::new("a later version wrote this segment"));
@@ -141,6 +166,9 @@ impl Segment {
             {
                 return Err(Flaw::new("the row groups have another shape"));
             }
+            for (column, chunk) in group.columns().iter().enumerate() {
+                self.check_places(n, column, chunk)?;
+            }
         }
         let rows = self.directory()?.last().map_or(0, Entry::row_end);
         let pages = (rows as usize).div_ceil(PAGE_ROWS);
@@ -153,6 +181,37 @@ impl Segment {
             return Err(Flaw::new("the directory does not fit the rows"));
         }
         Ok(())
+    }
+
+    /// Parquet takes it for granted that a footer names places within the file.
+    fn check_places(
+        &self,
+        group: usize,
+        column: usize,
+        chunk: &ColumnChunkMetaData,
+    ) -> Result<(), Flaw> {
+        let within = |from: i64, length: i64, bounds: (i64, i64)| {
+            let end = from.checked_add(length);
+            length >= 0 && from >= bounds.0 && end.is_some_and(|end| end <= bounds.1)
+        };
+        let size = i64::try_from(self.file.len()).unwrap_or(i64::MAX);
+        let pages = self.metadata.page_index();
+        let pages = pages.and_then(|pages| pages.offset_index(group, column));
+        let begin = chunk.data_page_offset();
+        let begin = chunk.dictionary_page_offset().unwrap_or(begin);
+        let fits = within(begin, chunk.compressed_size(), (0, size))
+            && pages.is_some_and(|pages| {
+                let bounds = (begin, begin + chunk.compressed_size());
+                let mut pages = pages.page_locations().iter();
+                pages.all(|page| {
+                    let length = i64::from(page.compressed_page_size);
+                    page.first_row_index >= 0 && within(page.offset, length, bounds)
+                })
+            });
+        match fits {
+            true => Ok(()),
+            false => Err(Flaw::new("the footer names places outside of the file")),
+        }
     }
 
     fn key(&self, name: &str) -> Result<&str, Flaw> {

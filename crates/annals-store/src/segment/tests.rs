@@ -338,6 +338,31 @@ fn a_flipped_bit_anywhere_is_found() {
     }
 }
 
+/// Whoever looks what is left of a damaged file opens it in spite of its footer.
+#[test]
+fn a_footer_with_flipped_bits_is_refused_or_read_but_never_overwhelms() {
+    let rows = placed(generated(300));
+    let file = written(&rows);
+    let plain = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let index = Bytes::from(indexed(&plain).unwrap());
+    let (tail, _) = Index::open(Arc::new(index.clone()), file.len() as u64)
+        .unwrap()
+        .sums()
+        .tail();
+    let mut chance = fastrand::Rng::with_seed(6);
+    let mut flipped = file.to_vec();
+    for _ in 0..150 {
+        let byte = chance.usize(to_usize(tail)..file.len());
+        flipped[byte] ^= 1 << chance.u8(..8);
+        let index = Index::open(Arc::new(index.clone()), file.len() as u64).unwrap();
+        let doubtful = Bytes::copy_from_slice(&flipped);
+        if let Ok(segment) = Segment::open_doubtful(Arc::new(doubtful), Some(index)) {
+            let _ = indexed(&segment);
+        }
+        flipped[byte] = file[byte];
+    }
+}
+
 #[test]
 fn rows_out_of_order_are_refused() {
     let drafts = generated(20);

@@ -33,6 +33,14 @@ fn in_bucket(options: &mut Options, bucket: &Arc<MemoryBucket>) {
     });
 }
 
+/// The same, where each seal leaves a segment.
+fn unmerged(bucket: &Arc<MemoryBucket>) -> World {
+    World::with(|options| {
+        in_bucket(options, bucket);
+        options.sealing.as_mut().unwrap().fan = 100;
+    })
+}
+
 fn exact() -> Arc<MemoryBucket> {
     MemoryBucket::new(Manners::Exact)
 }
@@ -339,6 +347,119 @@ fn an_object_that_is_gone_is_named_by_a_search_that_finds_the_rest() {
         let gaps = found.unreadable.iter().map(|part| &part.positions);
         assert_eq!(gaps.map(|gap| gap.end - gap.start).sum::<u64>(), 300);
     }
+}
+
+#[test]
+fn an_outage_while_scrubbing_puts_nothing_into_quarantine() {
+    let bucket = exact();
+    let mut world = unmerged(&bucket);
+    // One that takes several requests, and small ones.
+    fill(&world, 1, 2_000);
+    world.store().seal().unwrap();
+    for n in 2..5 {
+        fill(&world, n, 30);
+        world.store().seal().unwrap();
+    }
+    world.options.bucket_cache_bytes = 1;
+    world.reopen();
+    let before = seen(&world.log("org_a"), 2_090);
+    let is_untouched = |world: &World| {
+        let error = world.store().scrub().unwrap_err();
+        assert!(matches!(error, StoreError::Bucket { .. }), "{error:?}");
+        assert_eq!(world.store().quarantined(), []);
+    };
+    bucket.reads.store(0, Ordering::SeqCst);
+    world.store().scrub().unwrap();
+    let reads = bucket.reads.load(Ordering::SeqCst);
+    assert!(reads > 4, "{reads}");
+    let (pages, finished_at) = (
+        world.store().scrubbed().pages,
+        world.store().scrubbed().finished_at,
+    );
+    assert!(pages > 4 && finished_at.is_some());
+    // It goes away before each of them.
+    for most in 0..reads {
+        bucket.reads.store(0, Ordering::SeqCst);
+        bucket.reads_most.store(most, Ordering::SeqCst);
+        is_untouched(&world);
+        // Nor does a reader who stumbles over it set the scrubber on anything.
+        match find(&world.log("org_a"), words(), Order::Asc) {
+            Ok(in_memory) => assert_eq!(in_memory.unreadable, []),
+            Err(error) => assert!(matches!(error, StoreError::Bucket { .. }), "{error:?}"),
+        }
+        bucket.reads_most.store(u64::MAX, Ordering::SeqCst);
+        bucket.is_away.store(false, Ordering::SeqCst);
+    }
+    // Another store answers under its name, or the bucket was renamed: nothing is there, and that is no damage either.
+    let objects = bucket.swap(std::collections::BTreeMap::new());
+    is_untouched(&world);
+    bucket.swap(objects);
+    let scrubbed = world.store().scrubbed();
+    assert_eq!(scrubbed.finished_at, finished_at, "no round ended");
+    world.store().scrub().unwrap();
+    assert_eq!(world.store().quarantined(), []);
+    assert_eq!(seen(&world.log("org_a"), 2_090), before);
+    assert_sound(world.path(), &bucket);
+}
+
+#[test]
+fn what_rots_in_the_bucket_is_found_and_a_file_that_is_put_back_mends_it() {
+    let bucket = exact();
+    let mut world = unmerged(&bucket);
+    for n in 1..5 {
+        fill(&world, n, 100);
+        world.store().seal().unwrap();
+    }
+    world.reopen();
+    let log = world.log("org_a");
+    // All of it is in memory now, and the scrubber looks all the same at what really lies there.
+    let before = seen(&log, 400);
+    let names = bucket.names("segments/");
+    let name = &names[names.len() / 2];
+    let size = bucket.size(name).unwrap();
+    let whole = bucket.read(name, std::slice::from_ref(&(0..size))).unwrap();
+    bucket.damage(name, |bytes| bytes[60] ^= 1);
+    world.store().scrub().unwrap();
+    let quarantined = world.store().quarantined();
+    let segment = quarantined[0].segment;
+    assert!(name.starts_with(&format!("segments/{segment:08}-")));
+    let gaps: Vec<_> = quarantined
+        .iter()
+        .filter(|known| known.segment == segment && known.slot == log.slot())
+        .map(|known| known.positions.clone())
+        .collect();
+    assert!(!gaps.is_empty());
+    let found = find(&log, words(), Order::Asc).unwrap();
+    let missing: u64 = gaps.iter().map(|gap| gap.end - gap.start).sum();
+    assert_eq!(found.rows.len() as u64, 400 - missing);
+    let named = found.unreadable.iter().map(|part| part.positions.clone());
+    assert_eq!(named.collect::<Vec<_>>(), gaps);
+    drop(log);
+    // It is known after a start too, and an outage changes nothing of it.
+    world.reopen();
+    assert_eq!(world.store().quarantined(), quarantined);
+    bucket.is_away.store(true, Ordering::SeqCst);
+    world.store().scrub().unwrap_err();
+    assert_eq!(world.store().quarantined(), quarantined);
+    bucket.is_away.store(false, Ordering::SeqCst);
+    // The file goes where it would lie without a bucket, and moves.
+    world.store.take().unwrap().close().unwrap();
+    let file = world.path().join(format!("segments/{segment:08}.parquet"));
+    let mut wrong = whole[0].to_vec();
+    wrong[70] ^= 1;
+    std::fs::write(&file, wrong).unwrap();
+    let refused = Store::open(world.path(), world.options.clone()).err();
+    assert!(
+        matches!(&refused, Some(StoreError::Damaged { what, .. }) if what.contains("backup")),
+        "{refused:?}"
+    );
+    std::fs::write(&file, &whole[0]).unwrap();
+    world.open();
+    assert!(!file.exists());
+    world.store().scrub().unwrap();
+    assert_eq!(world.store().quarantined(), []);
+    assert_eq!(seen(&world.log("org_a"), 400), before);
+    assert_sound(world.path(), &bucket);
 }
 
 #[test]

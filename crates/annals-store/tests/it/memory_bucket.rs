@@ -28,6 +28,8 @@ pub(crate) struct MemoryBucket {
     /// Names that begin so cannot be written.
     pub(crate) refused: Mutex<Option<&'static str>>,
     pub(crate) reads: AtomicU64,
+    /// After so many reads it goes away.
+    pub(crate) reads_most: AtomicU64,
 }
 
 impl MemoryBucket {
@@ -38,6 +40,7 @@ impl MemoryBucket {
             is_away: AtomicBool::new(false),
             refused: Mutex::default(),
             reads: AtomicU64::new(0),
+            reads_most: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -52,6 +55,11 @@ impl MemoryBucket {
         let objects = self.objects.lock().unwrap();
         let within = |name: &&String| name.starts_with(folder);
         objects.keys().filter(within).cloned().collect()
+    }
+
+    /// Takes all objects away, and what is taken away can be brought back.
+    pub(crate) fn swap(&self, objects: BTreeMap<String, Bytes>) -> BTreeMap<String, Bytes> {
+        std::mem::replace(&mut *self.objects.lock().unwrap(), objects)
     }
 
     /// Changes the bytes of an object.
@@ -111,7 +119,11 @@ impl Bucket for MemoryBucket {
 
     fn read(&self, name: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, BucketError> {
         self.answer()?;
-        self.reads.fetch_add(ranges.len() as u64, Ordering::SeqCst);
+        let reads = self.reads.fetch_add(ranges.len() as u64, Ordering::SeqCst);
+        if reads >= self.reads_most.load(Ordering::SeqCst) {
+            self.is_away.store(true, Ordering::SeqCst);
+            self.answer()?;
+        }
         let objects = self.objects.lock().unwrap();
         let bytes = objects.get(name).ok_or(BucketError::Missing)?;
         Ok(ranges

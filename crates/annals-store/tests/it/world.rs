@@ -60,16 +60,21 @@ impl World {
 
     /// The store in a directory that outlives this.
     pub(crate) fn at(path: &Path, options: Options) -> World {
-        let mut world = World {
+        let mut world = World::at_closed(path, options);
+        world.open();
+        world
+    }
+
+    /// The same, which is opened later.
+    pub(crate) fn at_closed(path: &Path, options: Options) -> World {
+        World {
             path: path.to_owned(),
             _dir: None,
             clock: Arc::new(SteppedClock::new(time("2026-11-22T12:00:00Z"))),
             died: Arc::new(AtomicBool::new(false)),
             options,
             store: None,
-        };
-        world.open();
-        world
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -131,7 +136,7 @@ pub(crate) fn sealing_at_once() -> Sealing {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

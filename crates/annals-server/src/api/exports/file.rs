@@ -92,6 +92,7 @@ pub(super) async fn download(
     if parts.method == Method::HEAD {
         return Ok(headers.into_response());
     }
+    selection.require_readable()?;
     let place = app.downloads.take(&log)?;
     let event = Act::of_address(&app, &parts, "export_link", &export.id)
         .event(&app, "audit_log.export_downloaded")

@@ -104,6 +104,10 @@ pub(crate) enum Command {
     Rebuild(Rebuild),
     /// List what is known to be damaged in a data directory
     Quarantine(Quarantine),
+    /// Copy an installation while it serves
+    Backup(Backup),
+    /// Make a data directory of a backup
+    Restore(Restore),
     /// Show or check the settings
     #[command(subcommand)]
     Config(Config),
@@ -573,6 +577,58 @@ pub(crate) struct Rebuild {
 #[derive(Group)]
 #[command(after_help = "Example:\n  annals quarantine --data /var/lib/annals")]
 pub(crate) struct Quarantine {}
+
+/// Copy an installation into a folder, while it serves.
+///
+/// The folder holds one backup. The next one copies only what the folder does not have yet, and takes the place of
+/// the one before when it is whole: one that is interrupted changes nothing. Keep the folder on another disk,
+/// and secret: it holds personal data.
+///
+/// Neither the signing key nor the operator's key is in it. Whoever finds a backup can read the log; with the signing key
+/// he could also sign another log in its name. --keys copies it to a file of its own; keep that elsewhere.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals backup /mnt/backup/annals --data /var/lib/annals
+  annals backup /mnt/backup/annals --keys /root/annals-signing.key
+  annals restore /mnt/backup/annals --data /var/lib/annals --keys /root/annals-signing.key
+
+Exit codes: 0 done, 1 done, but files of the installation are damaged, 2 there is no new backup.")]
+pub(crate) struct Backup {
+    /// The folder of the backup: empty, or with the backup before
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Copy the signing key to this file, outside of DIR
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Read again what DIR has already, and copy anew what has rotted there
+    #[arg(long)]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) segments: Segments,
+}
+
+/// Make the data directory of a backup, which --data names and which must not exist or be empty.
+///
+/// Every file is compared with its hash and every entry with what was hashed when it was committed; the directory is
+/// there when all of that went well, and not before. It must not run beside the installation that it is a copy of.
+#[derive(Group)]
+#[command(after_help = "\
+Examples:
+  annals restore /mnt/backup/annals --data /var/lib/annals --keys /root/annals-signing.key
+
+Exit codes: 0 done, 1 the backup is damaged, 2 it could not run, 4 a later version made the backup.")]
+pub(crate) struct Restore {
+    /// The folder of the backup
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// The file with the signing key, as `annals backup --keys` wrote it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Restore what can be restored of a backup that is damaged
+    #[arg(long)]
+    pub(crate) accept_damage: bool,
+}
 
 #[derive(Subcommand)]
 pub(crate) enum Config {

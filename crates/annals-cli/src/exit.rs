@@ -12,7 +12,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use annals_store::StoreError;
+use annals_store::{BackupError, StoreError};
 use serde_json::json;
 
 use crate::output::Output;
@@ -52,8 +52,12 @@ impl std::error::Error for Refused {}
 
 /// Whether the data is of a later version.
 fn is_later(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = match error.downcast_ref::<BackupError>() {
+        Some(BackupError::Store(error)) => Some(error),
+        _ => error.downcast_ref::<StoreError>(),
+    };
     matches!(
-        error.downcast_ref::<StoreError>(),
+        error,
         Some(StoreError::Newer { .. } | StoreError::NewerFormat { .. })
     )
 }
@@ -70,9 +74,15 @@ pub(crate) fn report(error: &anyhow::Error, output: &Output) -> ExitCode {
     if !from_server && error.chain().any(broken_pipe) {
         return ExitCode::SUCCESS;
     }
+    let is_damaged = |e: &(dyn std::error::Error + 'static)| {
+        matches!(
+            e.downcast_ref::<BackupError>(),
+            Some(BackupError::Damaged(_))
+        )
+    };
     let code = if error.chain().any(is_later) {
         LATER
-    } else if error.is::<Refused>() {
+    } else if error.is::<Refused>() || error.chain().any(is_damaged) {
         NO
     } else {
         COULD_NOT_RUN

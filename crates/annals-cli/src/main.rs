@@ -1,9 +1,11 @@
 //! The binary `annals`: everything that a person or a script does from a shell.
 //!
-//! Commands that touch a running installation speak HTTP to it, like any other client; only `check`
-//! and `quarantine` read a directory themselves, beside the server, and `rebuild` makes one. Exit codes are in [`exit`].
+//! Commands that touch a running installation speak HTTP to it, like any other client; only `check`,
+//! `quarantine` and `backup` read a directory themselves, beside the server, and `restore` and `rebuild` make one. Exit
+//! codes are in [`exit`].
 
 mod args;
+mod backup;
 mod check;
 mod client;
 mod config;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         Command::Check(check) => check::run(&check, &place, &output),
         Command::Rebuild(rebuild) => rebuild::run(&rebuild, &place, &output),
         Command::Quarantine(_) => quarantine::run(&place, &output),
+        Command::Backup(args) => backup::run(&args, &place, &output),
+        Command::Restore(args) => backup::restore(&args, &place, &output),
         Command::Config(config) => config::run(&config, &place, &output),
     };
     match done {

@@ -91,7 +91,7 @@ fn announce(installation: &Installation, output: &Output) -> Result<()> {
     if installation.is_new {
         output.line(format_args!(
             "
-This is the first start: {data} is new. Keep a backup of it, above all of keys/signing.key.
+This is the first start: {data} is new. Keep a backup of it ({annals} backup), and of keys/signing.key in another place.
 The settings are in {data}/operator.toml, which also holds the key of the commands on this machine.
 
 What to do next, in another terminal:

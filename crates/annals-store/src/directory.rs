@@ -10,6 +10,19 @@ use zeroize::Zeroizing;
 
 use crate::StoreError;
 
+/// Where the signing key lies in it.
+pub(crate) const SIGNING_KEY: &str = "keys/signing.key";
+
+/// The signing key in a file.
+pub(crate) fn read_signing_key(path: &Path) -> Result<SigningKey, StoreError> {
+    let mut secret = Zeroizing::new([0u8; 32]);
+    at(
+        path,
+        File::open(path).and_then(|mut file| file.read_exact(&mut secret[..])),
+    )?;
+    Ok(SigningKey::from_bytes(&secret))
+}
+
 /// An installation's directory, held against every other process.
 pub(crate) struct Directory {
     path: PathBuf,
@@ -54,19 +67,13 @@ impl Directory {
 
     /// The installation's signing key; a new one if there is none and `may_create`.
     pub(crate) fn signing_key(&self, may_create: bool) -> Result<SigningKey, StoreError> {
+        let path = self.path.join(SIGNING_KEY);
         let folder = self.path.join("keys");
-        let path = folder.join("signing.key");
-        match File::open(&path) {
-            Ok(mut file) => {
-                let mut secret = Zeroizing::new([0u8; 32]);
-                at(&path, file.read_exact(&mut secret[..]))?;
-                return Ok(SigningKey::from_bytes(&secret));
-            }
+        match read_signing_key(&path) {
             // A log that was signed with a lost key must not go on under another one unnoticed.
-            Err(source) if !(may_create && source.kind() == io::ErrorKind::NotFound) => {
-                return Err(StoreError::File { path, source });
-            }
-            Err(_) => {}
+            Err(StoreError::File { source, .. })
+                if may_create && source.kind() == io::ErrorKind::NotFound => {}
+            key => return key,
         }
         at(
             &folder,

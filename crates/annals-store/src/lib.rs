@@ -8,6 +8,7 @@
 //! events wants them to look like.
 
 mod append;
+mod backup;
 mod blocks;
 mod bucket;
 mod cache;
@@ -45,6 +46,9 @@ mod tree;
 mod writer;
 
 pub use append::{Append, Appended, Idempotency, Item, Receipt, Share};
+pub use backup::{
+    BackupError, BackupOptions, BackupReport, CopyProgress, Restored, backup, restore,
+};
 pub use bucket::blocks::BucketReads;
 pub use bucket::probe::{Nodes, ProbeError, Probed, probe};
 pub use bucket::{Bucket, BucketError, Created as ObjectCreated};

@@ -2,7 +2,7 @@
 
 use crate::harness::run;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["serve"],
     &["demo"],
     &["workspace", "create"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["check"],
     &["rebuild"],
     &["quarantine"],
+    &["backup"],
+    &["restore"],
     &["config", "print"],
     &["config", "check"],
     &[],
@@ -71,6 +73,11 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
             ],
             "127.0.0.1:1",
         ),
+        (
+            &["backup", "/tmp", "--data", "/does/not/exist"],
+            "/does/not/exist",
+        ),
+        (&["restore"], "<DIR>"),
         (&["demo", "--until", "yesterday"], "--until"),
         (&["demo", "--until", "2999-01-01T00:00:00Z"], "future"),
     ] {

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, in what it calls too"
 )]
 
+mod backup;
 mod cloudtrail;
 mod crowd;
 mod demo;

@@ -151,8 +151,27 @@ fn a_lost_directory_is_rebuilt_from_the_object_store() {
         (&checked["ok"], checked["segments"].as_u64() > Some(0)),
         (&true.into(), true)
     );
+    let place = TempDir::new().unwrap();
+    let (backup, key) = (
+        place.path().join("backup"),
+        place.path().join("signing.key"),
+    );
+    let (backup, key) = (backup.to_str().unwrap(), key.to_str().unwrap());
+    store
+        .run(&["backup", backup, "--data", data_text, "--keys", key])
+        .ends(0);
     import(&serving, 1_500, 10);
     let (_, _, folder) = serving.stop();
+
+    // A backup needs no object store, not even by its name.
+    let elsewhere = TempDir::new().unwrap();
+    let restored = elsewhere.path().join("data");
+    let restored = restored.to_str().unwrap();
+    run(&["restore", backup, "--data", restored, "--keys", key]).ends(0);
+    run(&["check", "--data", restored]).ends(0);
+    let again = Serving::command("serve", &["--listen", "127.0.0.1:0"], elsewhere, &[]);
+    assert_eq!(exported(&again), before);
+    drop(again);
 
     // The disk is lost; the key was kept elsewhere.
     let safe = std::fs::read(data.join("keys/signing.key")).unwrap();

@@ -42,6 +42,12 @@ pub(crate) fn known(connection: &Connection) -> Result<Option<String>, StoreErro
     Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
 }
 
+/// Lets a copy of a database know of no place, because its segments are copied beside it.
+pub(crate) fn leave(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("delete from meta where name = ?", [META])?;
+    Ok(())
+}
+
 /// Fails if the segments of this directory lie in a bucket.
 pub(crate) fn refuse_without(connection: &Connection) -> Result<(), StoreError> {
     match known(connection)? {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::memory_bucket::{Manners, MemoryBucket};
 use crate::world::{World, append, event, generated, ids, record, time};
 
-fn world(bucket: &Arc<MemoryBucket>) -> World {
+pub(crate) fn world(bucket: &Arc<MemoryBucket>) -> World {
     World::with(|options| {
         in_bucket(options, bucket);
         options.bucket_cache_bytes = 2 << 20;
@@ -23,7 +23,7 @@ fn world(bucket: &Arc<MemoryBucket>) -> World {
 }
 
 /// Segments of a hundred rows, sealed when the test says so.
-fn in_bucket(options: &mut Options, bucket: &Arc<MemoryBucket>) {
+pub(crate) fn in_bucket(options: &mut Options, bucket: &Arc<MemoryBucket>) {
     options.bucket = Some(bucket.clone());
     options.sealing = Some(Sealing {
         rows: 100,
@@ -41,11 +41,11 @@ fn unmerged(bucket: &Arc<MemoryBucket>) -> World {
     })
 }
 
-fn exact() -> Arc<MemoryBucket> {
+pub(crate) fn exact() -> Arc<MemoryBucket> {
     MemoryBucket::new(Manners::Exact)
 }
 
-fn fill(world: &World, from: u64, count: u64) {
+pub(crate) fn fill(world: &World, from: u64, count: u64) {
     let (log, other) = (world.log("org_a"), world.log("org_b"));
     for chunk in generated(count, from).chunks(30) {
         record(&log, chunk.to_vec());
@@ -54,7 +54,7 @@ fn fill(world: &World, from: u64, count: u64) {
 }
 
 /// Everything that can be seen of a log, of its first `size` entries.
-fn seen(log: &Log, size: u64) -> String {
+pub(crate) fn seen(log: &Log, size: u64) -> String {
     let mut proof = Vec::new();
     log.write_proof(0..size, Some(size), &mut proof, &|_, _| false)
         .unwrap();
@@ -80,7 +80,7 @@ fn find(log: &Log, filter: Filter, order: Order) -> Result<Found, StoreError> {
     })
 }
 
-fn assert_sound(dir: &Path, bucket: &Arc<MemoryBucket>) -> u64 {
+pub(crate) fn assert_sound(dir: &Path, bucket: &Arc<MemoryBucket>) -> u64 {
     let report = check_with(dir, Some(bucket.clone()), &mut |_| {}).unwrap();
     assert_eq!(report.problems, []);
     report.entries
@@ -98,7 +98,7 @@ fn with_key(of: &Path) -> TempDir {
     dir
 }
 
-fn files(dir: &Path) -> Vec<String> {
+pub(crate) fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir.join("segments"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

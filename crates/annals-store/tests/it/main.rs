@@ -7,6 +7,7 @@
 )]
 
 mod append;
+mod backup;
 mod bucket;
 mod check;
 mod control;

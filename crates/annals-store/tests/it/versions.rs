@@ -1,6 +1,8 @@
-//! Data of a later version is refused, by whoever would read it.
+//! Data of a later version is refused, by whoever would read or copy it.
 
-use annals_store::{Store, StoreError, check, quarantined};
+use annals_store::{
+    BackupError, BackupOptions, Store, StoreError, backup, check, quarantined, restore,
+};
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
@@ -37,6 +39,10 @@ fn rewrite(world: &World, name: &str, column: &str, from: &[u8], to: &[u8]) {
 #[test]
 fn a_database_of_a_later_version_is_refused() {
     let world = sealed();
+    let folder = tempfile::TempDir::new().unwrap();
+    let options = BackupOptions::default();
+    let target = folder.path().join("backup");
+    backup(world.path(), None, &target, &options, &mut |_| {}).unwrap();
     database(&world)
         .execute(
             "insert into migration (version, name, sha256) values (99, 'later', '')",
@@ -51,6 +57,29 @@ fn a_database_of_a_later_version_is_refused() {
     ));
     assert!(is_newer(check(world.path(), &mut |_| {}).unwrap_err()));
     assert!(is_newer(quarantined(world.path()).unwrap_err()));
+    let Err(BackupError::Store(error)) = backup(world.path(), None, &target, &options, &mut |_| {})
+    else {
+        panic!()
+    };
+    assert!(is_newer(error));
+    // The backup before is still there; one of a later version is not restored.
+    let data = folder.path().join("data");
+    restore(&target, &data, None, false, &mut |_| {}).unwrap();
+    let contents = target.join("backup.json");
+    let text = std::fs::read_to_string(&contents).unwrap();
+    std::fs::write(&contents, text.replace("backup/v1", "backup/v2")).unwrap();
+    let later = restore(
+        &target,
+        &folder.path().join("later"),
+        None,
+        false,
+        &mut |_| {},
+    );
+    let Err(BackupError::Store(StoreError::NewerFormat { found, known, .. })) = later else {
+        panic!("{later:?}")
+    };
+    assert_eq!((&*found, known), ("backup/v2", "backup/v1"));
+    assert!(!folder.path().join("later").exists());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! RFC 4180 with every cell in quotes, UTF-8, CRLF. Cells that a spreadsheet would take for a formula are led by an apostrophe.
 
 use crate::table::{Cells, TABLE, WorkspaceLabel, fill_cells};
-use crate::{Catalogue, Row, Timestamp};
+use crate::{Catalogue, Opened, Timestamp};
 
 /// Appends the header row.
 pub fn write_csv_header(out: &mut Vec<u8>) {
@@ -24,7 +24,7 @@ pub fn write_csv_header(out: &mut Vec<u8>) {
 /// Without it the file is for programs only.
 pub fn write_csv_row(
     out: &mut Vec<u8>,
-    row: &Row,
+    event: &Opened<'_>,
     workspace: &WorkspaceLabel,
     catalogue: &Catalogue,
     guard: bool,
@@ -34,7 +34,7 @@ pub fn write_csv_row(
         first: true,
         guard,
     };
-    fill_cells(row, workspace, catalogue, &mut line);
+    fill_cells(event, workspace, catalogue, &mut line);
     line.end();
 }
 

@@ -40,6 +40,7 @@ pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};
 pub use export::{export_json, export_line};
 pub use facet::Facet;
 pub use json::{Json, JsonError, JsonErrorKind, Number, Object, write_json_string};
+pub use opened::{Opened, OpenedTarget};
 pub use problem::{EventError, Problem, ProblemCode};
 pub use query::{
     Field, Filter, KeyClass, Query, QueryError, RowParts, Term, When, address_key, address_text,

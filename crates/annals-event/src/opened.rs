@@ -1,4 +1,4 @@
-//! A row whose sections are taken apart, for whoever wants most of it: files and sentences.
+//! An event taken apart into texts that lie elsewhere, for whoever wants most of it: files and sentences.
 //!
 //! Canonical text is cut where it lies; nothing is parsed that is only passed on. [`Row`] has the same values one by one, for whoever
 //! looks at a few of them.
@@ -8,38 +8,70 @@ use std::borrow::Cow;
 use crate::members::{
     ACTOR, CONTEXT, DETAILS, FAILURE, Kind, TARGET, Table, Values, nothing, read,
 };
-use crate::{Object, Row, Section};
+use crate::{Object, Outcome, Row, Section, Timestamp};
 
-/// See the module.
-pub(crate) struct Opened<'a> {
-    pub(crate) row: &'a Row,
-    actor: Values<'a, 6>,
-    context: Values<'a, 7>,
-    details: Values<'a, 5>,
-    failure: Values<'a, 3>,
-    pub(crate) targets: Vec<OpenedTarget<'a>>,
+/// An event at its position of a log, taken apart. It is what a [`Row`] opens to, and what columns of a table have as it is.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    /// Position in the log, from 0.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Id of the event.
+    pub id: Cow<'a, str>,
+    /// The dotted name of what happened.
+    pub action: &'a str,
+    /// When, by the producer's clock.
+    pub occurred_at: Timestamp,
+    /// The wire's `actor.type`.
+    pub actor_type: &'a str,
+    /// The failure reason that stands in the clear; `None` where it succeeded.
+    pub failed: Option<&'a str>,
+    /// The members of [`ACTOR`]; the id and the role also where they stand in the clear.
+    pub actor: Values<'a, 6>,
+    /// The members of [`CONTEXT`].
+    pub context: Values<'a, 7>,
+    /// The members of [`DETAILS`] without the failure.
+    pub details: [Option<Cow<'a, str>>; 4],
+    /// The members of [`FAILURE`].
+    pub failure: Values<'a, 3>,
+    /// What it was done to, the primary target first.
+    pub targets: Vec<OpenedTarget<'a>>,
+    /// The names of the sections whose values are gone, as [`Row::erased`] gives them.
+    pub erased: Vec<String>,
 }
 
 /// A target of an [`Opened`].
-pub(crate) struct OpenedTarget<'a> {
-    pub(crate) kind: &'a str,
-    clear_id: Option<&'a str>,
-    members: Values<'a, 4>,
+#[derive(Debug)]
+pub struct OpenedTarget<'a> {
+    /// The wire's `type`.
+    pub kind: &'a str,
+    /// The members of [`TARGET`]; the id also where it stands in the clear.
+    pub members: Values<'a, 4>,
 }
 
-impl<'a> Opened<'a> {
-    pub(crate) fn new(row: &'a Row) -> Opened<'a> {
+impl<'a> From<&'a Row> for Opened<'a> {
+    fn from(row: &'a Row) -> Opened<'a> {
         let skeleton = row.skeleton();
-        let details = open(&DETAILS, row, Section::DETAILS);
-        let failure = match &details[0] {
+        let mut actor = open(&ACTOR, row, Section::ACTOR);
+        stands_in_clear(&mut actor[1], &skeleton.actor.id);
+        stands_in_clear(&mut actor[5], &skeleton.actor.role);
+        let [failure, details @ ..] = open(&DETAILS, row, Section::DETAILS);
+        let failure = match failure {
             None => Some(nothing()),
             Some(Cow::Borrowed(text)) => read(&FAILURE, text),
             Some(Cow::Owned(_)) => None,
         };
         let targets = (Section::TARGETS..).zip(&skeleton.targets);
         Opened {
-            row,
-            actor: open(&ACTOR, row, Section::ACTOR),
+            position: row.position,
+            recorded_at: row.recorded_at,
+            id: Cow::Borrowed(&skeleton.id),
+            action: &skeleton.action,
+            occurred_at: skeleton.occurred_at,
+            actor_type: &skeleton.actor.kind,
+            failed: skeleton.failure.as_deref(),
+            actor,
             context: open(&CONTEXT, row, Section::CONTEXT),
             failure: failure.unwrap_or_else(|| {
                 let details = row.section(Section::DETAILS);
@@ -50,18 +82,30 @@ impl<'a> Opened<'a> {
             }),
             details,
             targets: targets
-                .map(|(k, clear)| OpenedTarget {
-                    kind: &clear.kind,
-                    clear_id: clear.id.as_deref(),
-                    members: open(&TARGET, row, k),
+                .map(|(k, clear)| {
+                    let mut members = open(&TARGET, row, k);
+                    stands_in_clear(&mut members[1], &clear.id);
+                    OpenedTarget {
+                        kind: &clear.kind,
+                        members,
+                    }
                 })
                 .collect(),
+            erased: row.erased(),
+        }
+    }
+}
+
+impl Opened<'_> {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.failed {
+            Some(_) => Outcome::Failure,
+            None => Outcome::Success,
         }
     }
 
     pub(crate) fn actor_id(&self) -> Option<&str> {
-        let clear = self.row.skeleton().actor.id.as_deref();
-        clear.or(self.actor[1].as_deref())
+        self.actor[1].as_deref()
     }
 
     pub(crate) fn actor_name(&self) -> Option<&str> {
@@ -73,8 +117,7 @@ impl<'a> Opened<'a> {
     }
 
     pub(crate) fn actor_role(&self) -> Option<&str> {
-        let clear = self.row.skeleton().actor.role.as_deref();
-        clear.or(self.actor[5].as_deref())
+        self.actor[5].as_deref()
     }
 
     /// The text of an object.
@@ -94,22 +137,22 @@ impl<'a> Opened<'a> {
 
     /// The text of an object.
     pub(crate) fn metadata(&self) -> Option<&str> {
-        object(&self.details[1])
+        object(&self.details[0])
     }
 
     /// The text of an object.
     pub(crate) fn next(&self) -> Option<&str> {
-        object(&self.details[2])
+        object(&self.details[1])
     }
 
     /// The text of an object.
     pub(crate) fn previous(&self) -> Option<&str> {
-        object(&self.details[3])
+        object(&self.details[2])
     }
 
     /// The text of a number.
     pub(crate) fn version(&self) -> Option<&str> {
-        let text = self.details[4].as_deref();
+        let text = self.details[3].as_deref();
         text.filter(|text| text.parse::<u32>().is_ok())
     }
 
@@ -118,7 +161,7 @@ impl<'a> Opened<'a> {
     }
 
     pub(crate) fn failure_reason(&self) -> Option<&str> {
-        let clear = self.row.skeleton().failure.as_deref()?;
+        let clear = self.failed?;
         Some(self.failure[1].as_deref().unwrap_or(clear))
     }
 
@@ -129,7 +172,7 @@ impl<'a> Opened<'a> {
 
 impl OpenedTarget<'_> {
     pub(crate) fn id(&self) -> Option<&str> {
-        self.clear_id.or(self.members[1].as_deref())
+        self.members[1].as_deref()
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
@@ -143,6 +186,12 @@ impl OpenedTarget<'_> {
     /// The text of an object.
     pub(crate) fn metadata(&self) -> Option<&str> {
         object(&self.members[2])
+    }
+}
+
+fn stands_in_clear<'a>(member: &mut Option<Cow<'a, str>>, clear: &'a Option<String>) {
+    if let Some(clear) = clear {
+        *member = Some(Cow::Borrowed(clear));
     }
 }
 

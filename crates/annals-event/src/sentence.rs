@@ -21,7 +21,7 @@ impl Catalogue {
         let action = &row.skeleton().action;
         let mut out = String::new();
         let name = self.display_name(action);
-        describe(&mut out, self.get(action), &name, &Opened::new(row));
+        describe(&mut out, self.get(action), &name, &row.into());
         out
     }
 }
@@ -37,7 +37,7 @@ pub(crate) fn describe(
         Some(entry) => fill(out, entry.template, entry.target, row),
         None => {
             out.push_str(name);
-            let template = match row.row.outcome() {
+            let template = match row.outcome() {
                 Outcome::Success => " by {actor}[ on {target}]",
                 Outcome::Failure => " by {actor}[ on {target}] failed[: {reason}]",
             };
@@ -128,7 +128,7 @@ fn value<'a>(placeholder: &str, row: &'a Opened<'_>) -> Option<Cow<'a, str>> {
 /// Who acted. Somebody who is not signed in is never taken for whom he names.
 fn actor<'a>(row: &'a Opened<'_>) -> Option<Cow<'a, str>> {
     let named = row.actor_name().or_else(|| row.actor_email());
-    let who = match (row.row.actor_type(), named) {
+    let who = match (row.actor_type, named) {
         ("unauthenticated", Some(name)) => format!("Someone claiming to be {name}").into(),
         ("unauthenticated", None) => "Someone not signed in".into(),
         (_, Some(name)) => name.into(),

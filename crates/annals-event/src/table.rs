@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::members::{Kind, Table, write};
 use crate::opened::{Opened, OpenedTarget};
 use crate::sentence::describe;
-use crate::{Catalogue, Category, Json, Object, Row, Timestamp};
+use crate::{Catalogue, Category, Json, Object, Timestamp};
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,33 +95,31 @@ pub trait Cells {
 /// Gives the row of one event to `cells`. What has no column of its own stands in the last one under keys that start with `$`, which
 /// no producer can use: nothing is lost.
 pub fn fill_cells(
-    row: &Row,
+    opened: &Opened<'_>,
     workspace: &WorkspaceLabel,
     catalogue: &Catalogue,
     cells: &mut impl Cells,
 ) {
-    let skeleton = row.skeleton();
-    let entry = catalogue.get(&skeleton.action);
+    let entry = catalogue.get(opened.action);
     let name = match entry {
         Some(entry) => Cow::Borrowed(entry.display_name),
-        None => catalogue.display_name(&skeleton.action),
+        None => catalogue.display_name(opened.action),
     };
-    let opened = Opened::new(row);
     let mut text = String::new();
-    cells.time(skeleton.occurred_at);
-    cells.time(row.recorded_at);
-    cells.number(row.position);
-    cells.text(Some(&skeleton.id));
+    cells.time(opened.occurred_at);
+    cells.time(opened.recorded_at);
+    cells.number(opened.position);
+    cells.text(Some(&opened.id));
     cells.text(Some(&name));
-    cells.text(Some(&skeleton.action));
+    cells.text(Some(opened.action));
     let category = entry.map_or(Category::Other, |entry| entry.category);
     cells.text(Some(category.as_str()));
-    cells.text(Some(row.outcome().as_str()));
+    cells.text(Some(opened.outcome().as_str()));
     cells.text(opened.failure_reason());
-    describe(&mut text, entry, &name, &opened);
+    describe(&mut text, entry, &name, opened);
     cells.text(Some(&text));
 
-    cells.text(Some(row.actor_type()));
+    cells.text(Some(opened.actor_type));
     cells.text(opened.actor_id());
     cells.text(opened.actor_name());
     cells.text(opened.actor_email());
@@ -149,7 +147,7 @@ pub fn fill_cells(
     cells.json(opened.previous());
     cells.json(opened.next());
     text.clear();
-    cells.json(with_leftovers(&mut text, &opened));
+    cells.json(with_leftovers(&mut text, opened));
 }
 
 fn is_address(location: &str) -> bool {
@@ -191,8 +189,7 @@ fn with_leftovers<'a>(out: &'a mut String, row: &'a Opened<'_>) -> Option<&'a st
     let location = location.filter(|location| !is_address(location));
     let context = members(&CONTEXT_LEFTOVERS, [correlation_id, location, trace]);
     let targets = further_targets(&row.targets);
-    let erased = row.row.erased();
-    let erased = (!erased.is_empty()).then(|| Json::from(erased).to_canonical());
+    let erased = (!row.erased.is_empty()).then(|| Json::from(row.erased.clone()).to_canonical());
     let left = [
         (!actor.is_empty()).then_some(actor.as_str()),
         (!context.is_empty()).then_some(context.as_str()),

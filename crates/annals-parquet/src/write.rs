@@ -103,7 +103,7 @@ impl<W: Write + Send> TableWriter<W> {
             columns: self.columns.iter_mut(),
             text_bytes: 0,
         };
-        fill_cells(row, &self.workspace, catalogue, &mut cells);
+        fill_cells(&row.into(), &self.workspace, catalogue, &mut cells);
         self.text_bytes += cells.text_bytes;
         self.rows += 1;
         if self.rows == GROUP_ROWS || self.text_bytes >= GROUP_TEXT_BYTES {

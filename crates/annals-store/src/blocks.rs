@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use annals_event::{Catalogue, Draft, Filter, Row, RowParts, Timestamp};
+use annals_event::{Catalogue, Draft, Filter, Opened, Row, RowParts, Timestamp};
 use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 
 use crate::cache::{Cache, Kind};
@@ -22,19 +22,29 @@ use crate::journal::{
 use crate::quarantine::Quarantine;
 use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
 use crate::sealed_keys;
-use crate::segment::{Entry, Probe, Segment, uuid_millis};
+use crate::segment::{Entry, Flaw, Lying, Probe, Segment, uuid_millis};
 use crate::{Order, Slot, StoreError, Unreadable};
 
 use sealed::{of_segment, position_in, unreadable};
 
 /// What was found at contiguous positions of one log.
-pub(crate) struct Block {
+pub(crate) struct Block<T = Vec<Row>> {
     /// The positions that were looked at.
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The rows that match, by rising position.
-    pub(crate) rows: Vec<Row>,
+    /// The rows that match, by rising position, or what became of them.
+    pub(crate) rows: T,
 }
+
+/// Rows that match, by rising position.
+enum Lot {
+    Rows(Vec<Row>),
+    /// In a segment.
+    Lying(Lying),
+}
+
+/// Is shown events one after the other.
+pub(crate) type Show<'a> = dyn FnMut(&Opened<'_>) -> Result<(), StoreError> + 'a;
 
 /// What a reader wants of a log.
 pub(crate) struct Look {
@@ -144,6 +154,42 @@ impl Blocks {
         look: &Look,
         most: usize,
     ) -> Result<Option<Block>, StoreError> {
+        self.near(slot, positions, order, look, most, |lot| match lot {
+            Lot::Rows(rows) => Ok(rows),
+            Lot::Lying(lying) => lying.events(),
+        })
+    }
+
+    /// As [`Blocks::next`], but the rows are shown, in `order`, and not put together where they lie in columns.
+    pub(crate) fn show_next(
+        &self,
+        slot: Slot,
+        positions: &Range<u64>,
+        order: Order,
+        look: &Look,
+        most: usize,
+        show: &mut Show<'_>,
+    ) -> Result<Option<Block<Result<(), StoreError>>>, StoreError> {
+        self.near(slot, positions, order, look, most, |lot| match lot {
+            Lot::Lying(lying) => lying.show(order, show),
+            Lot::Rows(mut rows) => {
+                if order == Order::Desc {
+                    rows.reverse();
+                }
+                Ok(rows.iter().try_for_each(|row| show(&Opened::from(row))))
+            }
+        })
+    }
+
+    fn near<T>(
+        &self,
+        slot: Slot,
+        positions: &Range<u64>,
+        order: Order,
+        look: &Look,
+        most: usize,
+        mut take: impl FnMut(Lot) -> Result<T, Flaw>,
+    ) -> Result<Option<Block<T>>, StoreError> {
         let began = Instant::now();
         loop {
             let Some(stretch) = self.stretch(slot, positions, order)? else {
@@ -153,11 +199,22 @@ impl Blocks {
                 Place::Group(span) => {
                     let result = self.of_group(slot, &stretch, &span, order, look);
                     let moved = result.is_err() && self.is_sealed(span.group)?;
+                    let result = result.and_then(|block| {
+                        let damaged = |flaw: Flaw| damaged(span.group, slot, block.from, &flaw.0);
+                        let (from, to) = (block.from, block.to);
+                        let rows = take(Lot::Rows(block.rows)).map_err(damaged)?;
+                        Ok(Block { from, to, rows })
+                    });
                     (result, moved)
                 }
                 Place::Segment(extent) => match self.segment(extent.segment) {
                     Some(segment) => {
-                        let result = of_segment(&segment, &stretch, &extent, order, look, most);
+                        let result = of_segment(&segment, &stretch, &extent, order, look, most)
+                            .and_then(|block| {
+                                let (from, to) = (block.from, block.to);
+                                let rows = take(block.rows)?;
+                                Ok(Block { from, to, rows })
+                            });
                         let unreadable =
                             |flaw| match self.quarantine.stumbled(extent.segment, &flaw) {
                                 StoreError::Damaged { .. } => {

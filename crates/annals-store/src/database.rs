@@ -16,7 +16,10 @@ const SQLITE_OLDEST: i32 = 3_051_003;
 
 /// Large enough that a frame spans few pages, small enough that a group of a few events does not
 /// write mostly air.
-const PAGE_BYTES: u32 = 8192;
+pub(crate) const PAGE_BYTES: u32 = 8192;
+
+/// How long a connection waits for another one.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the tables look like, step by step. A step never changes once it was released.
 const MIGRATIONS: [(&str, &str); 4] = [
@@ -50,7 +53,7 @@ impl Location {
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.file, flags, vfs.as_str())?,
             None => Connection::open_with_flags(&self.file, flags)?,
         };
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     }
@@ -78,6 +81,8 @@ impl Location {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = self.connect(flags)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+        // What events leave behind that moved into segments can be given back to the disk, in steps.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
         let mode: String =
             connection.query_row("pragma journal_mode = wal", [], |row| row.get(0))?;
         if mode != "wal" {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-use annals_event::{Filter, Row, RowParts};
+use annals_event::{Filter, Opened, Row, RowParts};
 
 use crate::blocks::Look;
 use crate::{Log, StoreError, Unreadable};
@@ -125,6 +125,33 @@ impl Rows {
         self
     }
 
+    /// Shows every row, until `show` fails. What files are made of: rows that lie in columns are not put together for it.
+    ///
+    /// # Errors
+    /// That of `show`, and as [`Log::search`].
+    pub fn show_each(
+        mut self,
+        mut show: impl FnMut(&Opened<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        loop {
+            let (blocks, slot) = (self.log.blocks(), self.log.slot);
+            let (left, look, most) = (&self.left, &self.look, self.most);
+            let shown = blocks.show_next(slot, left, self.order, look, most, &mut show)?;
+            let Some(block) = shown else { return Ok(()) };
+            self.go_on(block.from, block.to);
+            block.rows?;
+        }
+    }
+
+    /// What lies between was looked at.
+    fn go_on(&mut self, from: u64, to: u64) {
+        self.most = (self.most * 4).min(BLOCK);
+        match self.order {
+            Order::Asc => self.left.start = to,
+            Order::Desc => self.left.end = from,
+        }
+    }
+
     /// Reads on by one block. `None` at the end.
     fn read_on(&mut self) -> Option<Result<(), StoreError>> {
         let blocks = self.log.blocks();
@@ -145,11 +172,7 @@ impl Rows {
                 return Some(Err(error));
             }
         };
-        self.most = (self.most * 4).min(BLOCK);
-        match self.order {
-            Order::Asc => self.left.start = block.to,
-            Order::Desc => self.left.end = block.from,
-        }
+        self.go_on(block.from, block.to);
         if self.order == Order::Asc {
             block.rows.reverse();
         }

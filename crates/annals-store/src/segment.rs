@@ -24,7 +24,7 @@ pub(crate) use directory::Entry;
 pub(crate) use filter::Probe;
 pub(crate) use index::Index;
 pub(crate) use page::PAGE_ROWS;
-pub(crate) use read::{ReadAt, Segment};
+pub(crate) use read::{Lying, ReadAt, Segment};
 pub(crate) use schema::Column;
 pub(crate) use tally::{COUNTED, Count, FacetValues, SLOT, Times};
 pub(crate) use uuid::uuid_millis;

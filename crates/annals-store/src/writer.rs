@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 
 use crate::control::Control;
-use crate::database::set_meta;
+use crate::database::{BUSY_TIMEOUT, PAGE_BYTES, set_meta};
 use crate::directory::Directory;
 use crate::journal::{tiles_at, to_usize};
 use crate::recent::read;
@@ -29,6 +29,18 @@ const GROUPS_BEHIND: u32 = 4096;
 
 /// How long nothing must have happened before the writer tidies up.
 const IDLE: Duration = Duration::from_secs(2);
+
+/// How long it waits between two steps of giving space back to the disk.
+const BETWEEN_STEPS: Duration = Duration::from_millis(20);
+
+/// So many pages are given back at a time: a commit that comes waits for no more.
+const PAGES_AT_ONCE: u32 = 512;
+
+/// So many free pages are kept for what is recorded next.
+const PAGES_KEPT: u32 = 1024;
+
+/// A write-ahead log that is no larger than this stays as it is, in bytes.
+const WAL_KEPT: usize = 4 << 20;
 
 /// How often at least uptime and times of last use are written down.
 const TIDY: Duration = Duration::from_secs(60);
@@ -54,7 +66,12 @@ pub(crate) struct Writer {
     dirty: BTreeSet<Slot>,
     /// The group up to which the tables are up to date.
     applied: u32,
+    /// What of the write-ahead log is not in the database yet.
     wal_bytes: usize,
+    /// How large its file may be: it is written over from the beginning, and stays as large as it ever was.
+    wal_file: usize,
+    /// Whether there is more space to give back.
+    has_space_left: bool,
     probed: Instant,
     tidied: Instant,
 }
@@ -91,6 +108,9 @@ impl Writer {
             dirty: started.dirty,
             applied: started.applied,
             wal_bytes: 0,
+            // What the last process left is not known.
+            wal_file: usize::MAX,
+            has_space_left: false,
             probed: now,
             tidied: now,
         }
@@ -100,7 +120,11 @@ impl Writer {
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) -> Result<(), StoreError> {
         self.look_for_space();
         loop {
-            match jobs.recv_timeout(IDLE) {
+            let patience = match self.has_space_left {
+                true => BETWEEN_STEPS,
+                false => IDLE,
+            };
+            match jobs.recv_timeout(patience) {
                 Ok(Job::Commit(formed)) => {
                     self.commit(*formed);
                     self.shared.queue.finished();
@@ -186,7 +210,7 @@ impl Writer {
             ..
         } = formed;
         if let Some(group) = group {
-            self.wal_bytes += header_bytes.len() + body.len() + (16 << 10);
+            self.grew(header_bytes.len() + body.len() + (16 << 10));
             for (frame, plain) in (0u32..).zip(frames) {
                 self.shared.blocks.keep_frame(group, frame, plain);
             }
@@ -298,10 +322,58 @@ impl Writer {
             let result = self.bring_tables_up_to_date(false);
             self.survive(result);
         }
-        if self.wal_bytes > 0 {
-            let result = self.copy_wal("PASSIVE");
+        let result = self.give_space_back();
+        self.survive(result);
+        let result = match self.wal_bytes {
+            0 => Ok(()),
+            _ => self.copy_wal("PASSIVE"),
+        };
+        self.survive(result);
+        if !self.has_space_left && self.wal_file > WAL_KEPT {
+            let result = self.cut_wal();
             self.survive(result);
         }
+    }
+
+    /// Makes the database smaller by some of the pages that nothing is on any more.
+    fn give_space_back(&mut self) -> Result<(), StoreError> {
+        let free = |connection: &Connection| -> Result<u32, rusqlite::Error> {
+            connection.pragma_query_value(None, "freelist_count", |row| row.get(0))
+        };
+        let before = free(&self.connection)?;
+        let pages = before.saturating_sub(PAGES_KEPT).min(PAGES_AT_ONCE);
+        self.has_space_left = false;
+        if pages == 0 {
+            return Ok(());
+        }
+        let mut step = self
+            .connection
+            .prepare(&format!("pragma incremental_vacuum({pages})"))?;
+        let mut rows = step.query([])?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        drop(step);
+        // A page at the end goes to where one is free, and the map of both changes.
+        self.grew(2 * to_usize(pages) * to_usize(PAGE_BYTES));
+        let after = free(&self.connection)?;
+        // A file that was made otherwise cannot become smaller.
+        self.has_space_left = after < before && after > PAGES_KEPT;
+        Ok(())
+    }
+
+    /// Makes the file of the write-ahead log empty, unless somebody is reading from it: then a later moment does as well.
+    fn cut_wal(&mut self) -> Result<(), StoreError> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let busy = self
+            .connection
+            .query_row("pragma wal_checkpoint(truncate)", [], |row| {
+                row.get::<_, bool>(0)
+            });
+        self.connection.busy_timeout(BUSY_TIMEOUT)?;
+        if !busy? {
+            (self.wal_bytes, self.wal_file) = (0, 0);
+        }
+        Ok(())
     }
 
     /// A full disk hinders tidying, not the log. Anything else in writing is fatal.
@@ -374,8 +446,14 @@ impl Writer {
         self.dirty.clear();
         self.applied = committed;
         self.tidied = Instant::now();
-        self.wal_bytes += 16 << 10;
+        self.grew(16 << 10);
         Ok(())
+    }
+
+    /// The write-ahead log has about so many bytes more.
+    fn grew(&mut self, bytes: usize) {
+        self.wal_bytes += bytes;
+        self.wal_file = self.wal_file.saturating_add(bytes);
     }
 
     /// Copies the write-ahead log into the database.

@@ -27,7 +27,7 @@ fn file(rows: &[Row], guard: bool) -> String {
     let mut out = Vec::new();
     write_csv_header(&mut out);
     for row in rows {
-        write_csv_row(&mut out, row, &label(), Catalogue::builtin(), guard);
+        write_csv_row(&mut out, &row.into(), &label(), Catalogue::builtin(), guard);
     }
     String::from_utf8(out).expect("UTF-8")
 }

@@ -22,7 +22,7 @@ fn login(n: u64) -> Value {
 fn csv_cells(rows: &[Row]) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     for row in rows {
-        write_csv_row(&mut out, row, &label(), Catalogue::builtin(), false);
+        write_csv_row(&mut out, &row.into(), &label(), Catalogue::builtin(), false);
     }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use annals_event::{Row, WorkspaceLabel, export_line, write_csv_header, write_csv_row};
 use annals_parquet::{About, TableWriter, WriteError};
-use annals_store::{Log, Order, Organization, StoreError};
+use annals_store::{Log, Order, Organization, Rows, StoreError};
 use axum::response::{IntoResponse, Response};
 
 use super::ahead::ahead;
@@ -15,9 +15,6 @@ use crate::app::App;
 use crate::audit::{self, Act};
 use crate::error::ApiError;
 use crate::wanted::Wanted;
-
-/// Bytes of lines that are written at once.
-const LINES: usize = 4096;
 
 /// Which rows of a log, in which order.
 #[derive(Clone)]
@@ -141,10 +138,7 @@ impl Selection {
     ) -> Result<(), StoreError> {
         match format {
             Format::Csv { guard, mark } => self.write_csv(app, guard, mark, out),
-            Format::Ndjson => self.write_lines(app, Vec::new(), out, |row, lines| {
-                lines.extend_from_slice(export_line(&self.workspace.id, row).as_bytes());
-                lines.push(b'\n');
-            }),
+            Format::Ndjson => self.write_lines(app, out),
             Format::Parquet => self.write_table(app, out),
         }
     }
@@ -156,32 +150,29 @@ impl Selection {
         mark: bool,
         out: &mut Out<'_>,
     ) -> Result<(), StoreError> {
-        let mut start = Vec::with_capacity(2 * LINES);
+        let mut start = Vec::with_capacity(1024);
         if mark {
             start.extend_from_slice("\u{feff}".as_bytes());
         }
         write_csv_header(&mut start);
-        self.write_lines(app, start, out, |row, lines| {
-            write_csv_row(lines, row, &self.workspace, app.catalogue(), guard);
+        out.write_all(&start).map_err(StoreError::Output)?;
+        let mut line = start;
+        self.scan().show_each(|event| {
+            app.metrics.rows.fetch_add(1, Relaxed);
+            line.clear();
+            write_csv_row(&mut line, event, &self.workspace, app.catalogue(), guard);
+            out.write_all(&line).map_err(StoreError::Output)
         })
     }
 
-    fn write_lines(
-        &self,
-        app: &App,
-        mut lines: Vec<u8>,
-        out: &mut Out<'_>,
-        write_row: impl Fn(&Row, &mut Vec<u8>),
-    ) -> Result<(), StoreError> {
+    fn write_lines(&self, app: &App, out: &mut Out<'_>) -> Result<(), StoreError> {
         ahead(self.rows(app), |rows| {
             for row in rows {
-                write_row(&row?, &mut lines);
-                if lines.len() >= LINES {
-                    out.write_all(&lines).map_err(StoreError::Output)?;
-                    lines.clear();
-                }
+                let mut line = export_line(&self.workspace.id, &row?);
+                line.push('\n');
+                out.write_all(line.as_bytes()).map_err(StoreError::Output)?;
             }
-            out.write_all(&lines).map_err(StoreError::Output)
+            Ok(())
         })
     }
 
@@ -204,11 +195,14 @@ impl Selection {
 
     /// The rows, counted as they come. What the times of the filter rule out is stepped over, as a search does.
     fn rows<'a>(&self, app: &'a App) -> impl Iterator<Item = Result<Row, StoreError>> + use<'a> {
-        let filter = self.wanted.filter.clone();
-        let rows = self.log.scan_matching(filter, self.range(), self.order);
-        rows.inspect(|_| {
+        self.scan().inspect(|_| {
             app.metrics.rows.fetch_add(1, Relaxed);
         })
+    }
+
+    fn scan(&self) -> Rows {
+        let filter = self.wanted.filter.clone();
+        self.log.scan_matching(filter, self.range(), self.order)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use annals_event::{Row, RowParts};
+use annals_event::Row;
 
-use super::{Block, Look, Stretch};
+use super::{Block, Look, Lot, Stretch};
 use crate::journal::to_u32;
 use crate::recent::Extent;
 use crate::segment::{Flaw, Probe, Segment, Stored};
@@ -57,7 +57,7 @@ pub(super) fn of_segment(
     order: Order,
     look: &Look,
     most: usize,
-) -> Result<Block, Flaw> {
+) -> Result<Block<Lot>, Flaw> {
     let entry = extent.entry;
     let row_of = |position: u64| entry.row + to_u32(position - entry.first);
     let position_of = |row: u32| entry.first + u64::from(row - entry.row);
@@ -65,7 +65,7 @@ pub(super) fn of_segment(
         Ok(Block {
             from,
             to,
-            rows: Vec::new(),
+            rows: Lot::Rows(Vec::new()),
         })
     };
     if !look.overlaps(entry.occurred.0, entry.occurred.1) {
@@ -88,7 +88,7 @@ pub(super) fn of_segment(
     };
     if look.filter.is_everything() && look.only.is_none() {
         cut(&mut begin, &mut end, to_u32(most));
-        let rows = events(segment.read(begin..end, RowParts::ALL)?).collect();
+        let rows = Lot::Lying(segment.lying(begin..end)?);
         return Ok(Block {
             from: position_of(begin),
             to: position_of(end),
@@ -101,7 +101,7 @@ pub(super) fn of_segment(
     let mut matching: Vec<Row> = events(possible).filter(|row| look.matches(row)).collect();
     let (from, to) = (position_of(begin), position_of(end));
     if look.only.is_some() || matching.is_empty() {
-        let rows = matching;
+        let rows = Lot::Rows(matching);
         return Ok(Block { from, to, rows });
     }
     let (mut from, mut to) = (from, to);
@@ -119,11 +119,8 @@ pub(super) fn of_segment(
     }
     let first = matching.first().map_or(from, |row| row.position);
     let last = matching.last().map_or(from, |row| row.position);
-    let whole = segment.read(row_of(first)..row_of(last) + 1, RowParts::ALL)?;
-    let mut wanted = matching.iter().map(|row| row.position).peekable();
-    let rows = events(whole)
-        .filter(|row| wanted.next_if_eq(&row.position).is_some())
-        .collect();
+    let whole = segment.lying(row_of(first)..row_of(last) + 1)?;
+    let rows = Lot::Lying(whole.at(matching.iter().map(|row| row.position)));
     Ok(Block { from, to, rows })
 }
 

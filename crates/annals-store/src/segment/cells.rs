@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annals_event::members::{
     ACTOR, CONTEXT, DETAILS, FAILURE, TARGET, Table, Values, nothing, read, write,
 };
-use annals_event::{ActorRef, Draft, Section, Skeleton, TargetRef, Timestamp};
+use annals_event::{ActorRef, Commitment, Draft, Section, Skeleton, TargetRef, Timestamp};
 
 use super::Flaw;
 
@@ -135,11 +135,11 @@ fn take<'a, const N: usize>(
 }
 
 /// An event as it was read from the columns, before it is put together.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub(crate) id: &'a str,
     pub(crate) action: &'a str,
-    pub(crate) occurred_at: i64,
+    pub(crate) occurred_at: Timestamp,
     pub(crate) flags: i32,
     pub(crate) actor_type: &'a str,
     pub(crate) reason: Option<&'a str>,
@@ -196,22 +196,17 @@ pub(crate) fn assemble<'a>(
             }
         })
         .collect();
-    let (erased, rest) = parts.erased.as_chunks::<{ 1 + COMMITMENT_BYTES }>();
-    if !rest.is_empty() {
-        return Err(Flaw::new("the commitments have another length"));
-    }
-    for [k, commitment @ ..] in erased {
+    for (k, commitment) in erased_sections(parts.erased)? {
         let section = sections
-            .get_mut(usize::from(*k))
+            .get_mut(k)
             .ok_or_else(|| Flaw::new("a commitment to a section that there is not"))?;
-        *section = Section::Withheld(*commitment);
+        *section = Section::Withheld(commitment);
     }
     Ok(Draft {
         skeleton: Skeleton {
             id: parts.id.to_owned(),
             action: parts.action.to_owned(),
-            occurred_at: Timestamp::from_micros(parts.occurred_at)
-                .ok_or_else(|| Flaw::new("a time out of range"))?,
+            occurred_at: parts.occurred_at,
             actor: clear,
             failure: owned(parts.reason),
             targets,
@@ -219,6 +214,19 @@ pub(crate) fn assemble<'a>(
         sections,
         given_id: flags & GIVEN_ID != 0,
     })
+}
+
+/// The sections whose values are gone, with their commitments.
+pub(crate) fn erased_sections(
+    bytes: &[u8],
+) -> Result<impl Iterator<Item = (usize, Commitment)>, Flaw> {
+    let (erased, rest) = bytes.as_chunks::<{ 1 + COMMITMENT_BYTES }>();
+    if !rest.is_empty() {
+        return Err(Flaw::new("the commitments have another length"));
+    }
+    Ok(erased
+        .iter()
+        .map(|[k, commitment @ ..]| (usize::from(*k), *commitment)))
 }
 
 /// What of a column's value stands in the clear; that is taken out of the section then.

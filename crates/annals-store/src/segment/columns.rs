@@ -5,21 +5,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annals_event::{
-    Catalogue, Draft, Facet, KeyClass, Row, Timestamp, address_key, address_text, fold_key,
-    occurs_folded,
+    Catalogue, Draft, Facet, KeyClass, Opened, OpenedTarget, Row, Section, Timestamp, address_key,
+    address_text, fold_key, occurs_folded,
 };
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::DataType;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::cells::{Parts, TargetParts, assemble};
+use super::cells::{Parts, TargetParts, assemble, erased_sections};
 use super::filter::key_hash;
 use super::schema::{COLUMNS, Column};
 use super::tally::{COUNTED, RowValues};
 use super::text::TextProbe;
 use super::uuid::{uuid_millis, uuid_text};
-use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
+use super::write::{
+    ACTOR_COLUMNS, CONTEXT_COLUMNS, DETAILS_COLUMNS, FAILURE_COLUMNS, TARGET_COLUMNS,
+};
 use super::{Flaw, Redacted, Stored};
 use crate::Slot;
 use crate::journal::to_u32;
@@ -33,7 +35,7 @@ pub(super) fn to_i32(number: i64) -> i32 {
 #[derive(Default)]
 pub(crate) struct Values {
     pub(super) numbers: Vec<i64>,
-    pub(super) texts: Texts,
+    pub(super) strings: Strings,
     /// For each level the value there, or [`MISSING`]. Empty if every row has one.
     places: Vec<u32>,
     /// For each row the first of its elements, and the number of all. Empty if a row is a level.
@@ -42,34 +44,83 @@ pub(crate) struct Values {
 
 const MISSING: u32 = u32::MAX;
 
-/// Texts, one behind the other.
+/// Strings of bytes, one behind the other.
 #[derive(Default)]
-pub(super) struct Texts {
-    bytes: Vec<u8>,
+pub(super) struct Strings {
+    all: Content,
     /// Where each ends.
     ends: Vec<u32>,
 }
 
-impl Texts {
-    fn get(&self, n: usize) -> Option<&[u8]> {
+enum Content {
+    /// Of texts, which were checked all at once.
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl Default for Content {
+    fn default() -> Content {
+        Content::Bytes(Vec::new())
+    }
+}
+
+impl Strings {
+    pub(super) fn new<T: AsRef<[u8]>>(strings: &[T], are_texts: bool) -> Result<Strings, Flaw> {
+        let length = strings.iter().map(|string| string.as_ref().len()).sum();
+        let mut all = Vec::with_capacity(length);
+        let mut ends = Vec::with_capacity(strings.len());
+        for string in strings {
+            all.extend_from_slice(string.as_ref());
+            ends.push(to_u32(all.len()));
+        }
+        if !are_texts {
+            let all = Content::Bytes(all);
+            return Ok(Strings { all, ends });
+        }
+        let no_text = || Flaw::new("a text is not UTF-8");
+        let all = String::from_utf8(all).map_err(|_| no_text())?;
+        if !ends.iter().all(|end| all.is_char_boundary(*end as usize)) {
+            return Err(no_text());
+        }
+        let all = Content::Text(all);
+        Ok(Strings { all, ends })
+    }
+
+    fn place(&self, n: usize) -> Option<Range<usize>> {
         let end = *self.ends.get(n)? as usize;
         let begin = n
             .checked_sub(1)
             .map_or(0, |before| self.ends[before] as usize);
-        self.bytes.get(begin..end)
+        Some(begin..end)
+    }
+
+    fn bytes(&self, n: usize) -> Option<&[u8]> {
+        let place = self.place(n)?;
+        match &self.all {
+            Content::Text(text) => text.as_bytes().get(place),
+            Content::Bytes(bytes) => bytes.get(place),
+        }
+    }
+
+    fn text(&self, n: usize) -> Option<&str> {
+        let place = self.place(n)?;
+        match &self.all {
+            Content::Text(text) => text.get(place),
+            Content::Bytes(_) => None,
+        }
+    }
+
+    fn taken(&self) -> usize {
+        let all = match &self.all {
+            Content::Text(text) => text.capacity(),
+            Content::Bytes(bytes) => bytes.capacity(),
+        };
+        all + 4 * self.ends.capacity()
     }
 }
 
-impl<T: AsRef<[u8]>> FromIterator<T> for Texts {
-    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Texts {
-        let mut all = Texts::default();
-        for text in texts {
-            all.bytes.extend_from_slice(text.as_ref());
-            all.ends.push(to_u32(all.bytes.len()));
-        }
-        all.bytes.shrink_to_fit();
-        all
-    }
+fn lent<const N: usize>(texts: [Option<&str>; N]) -> [Option<Cow<'_, str>>; N] {
+    texts.map(|text| text.map(Cow::Borrowed))
 }
 
 /// The columns with the texts of an event, without those of its targets.
@@ -150,22 +201,20 @@ impl Values {
         *next += u32::from(has_value);
     }
 
-    fn value(&self, level: usize) -> Option<&[u8]> {
+    /// Which of the values a level has.
+    fn at(&self, level: usize) -> Option<usize> {
         if self.places.is_empty() {
-            return self.texts.get(level);
+            return Some(level);
         }
-        match self.places.get(level) {
-            Some(&place) if place != MISSING => self.texts.get(place as usize),
-            _ => None,
-        }
+        let place = *self.places.get(level)?;
+        (place != MISSING).then_some(place as usize)
     }
 
     /// How many bytes of memory it takes.
     pub(crate) fn taken(&self) -> usize {
         let numbers = 8 * self.numbers.capacity();
-        let of_levels =
-            self.texts.ends.capacity() + self.places.capacity() + self.elements.capacity();
-        size_of::<Values>() + numbers + self.texts.bytes.capacity() + 4 * of_levels
+        let of_levels = self.places.capacity() + self.elements.capacity();
+        size_of::<Values>() + numbers + self.strings.taken() + 4 * of_levels
     }
 
     fn elements(&self, row: usize) -> Range<usize> {
@@ -195,38 +244,25 @@ impl Columns {
     }
 
     pub(super) fn bytes(&self, column: Column, level: usize) -> Option<&[u8]> {
-        self.values[column as usize].as_ref()?.value(level)
+        let values = self.values[column as usize].as_ref()?;
+        values.strings.bytes(values.at(level)?)
     }
 
-    fn text(&self, column: Column, level: usize) -> Result<Option<&str>, Flaw> {
-        match self.bytes(column, level) {
-            None => Ok(None),
-            Some(bytes) => std::str::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| Flaw::new("a text is not UTF-8")),
-        }
+    fn text(&self, column: Column, level: usize) -> Option<&str> {
+        let values = self.values[column as usize].as_ref()?;
+        values.strings.text(values.at(level)?)
     }
 
     /// The id of the event.
-    pub(super) fn id(&self, row: usize) -> Result<Cow<'_, str>, Flaw> {
+    pub(super) fn id(&self, row: usize) -> Cow<'_, str> {
         match self.bytes(Column::Id, row) {
-            Some(uuid) => Ok(Cow::Owned(uuid_text(uuid))),
-            None => Ok(Cow::Borrowed(
-                self.text(Column::IdText, row)?.unwrap_or_default(),
-            )),
+            Some(uuid) => Cow::Owned(uuid_text(uuid)),
+            None => Cow::Borrowed(self.text(Column::IdText, row).unwrap_or_default()),
         }
     }
 
-    fn texts<const N: usize>(
-        &self,
-        columns: [Column; N],
-        level: usize,
-    ) -> Result<[Option<&str>; N], Flaw> {
-        let mut texts = [None; N];
-        for (text, column) in texts.iter_mut().zip(columns) {
-            *text = self.text(column, level)?;
-        }
-        Ok(texts)
+    fn texts<const N: usize>(&self, columns: [Column; N], level: usize) -> [Option<&str>; N] {
+        columns.map(|column| self.text(column, level))
     }
 
     /// The elements of a row in the list of targets.
@@ -237,10 +273,7 @@ impl Columns {
 
     /// The row. `recorder` is that of the row before, which most rows share.
     pub(super) fn stored(&self, row: usize, recorder: &mut Arc<str>) -> Result<Stored, Flaw> {
-        let position = u64::try_from(self.number(Column::Position, row))
-            .map_err(|_| Flaw::new("a position below zero"))?;
-        let recorded_at = Timestamp::from_micros(self.number(Column::RecordedAt, row))
-            .ok_or_else(|| Flaw::new("a time out of range"))?;
+        let (position, recorded_at, occurred_at) = self.places(row)?;
         if let Some(bytes) = self.bytes(Column::Redacted, row) {
             let (leaf, id_hash) = bytes
                 .split_first_chunk()
@@ -255,9 +288,9 @@ impl Columns {
         }
         let draft = match self.bytes(Column::Raw, row) {
             Some(raw) => Draft::decode(raw).map_err(|error| Flaw::new(error.to_string()))?,
-            None => self.draft(row)?,
+            None => self.draft(row, occurred_at)?,
         };
-        let by = self.text(Column::RecordedBy, row)?.unwrap_or_default();
+        let by = self.text(Column::RecordedBy, row).unwrap_or_default();
         if **recorder != *by {
             *recorder = by.into();
         }
@@ -265,14 +298,13 @@ impl Columns {
         Ok(Stored::Event(Row::new(position, recorded_at, by, draft)))
     }
 
-    fn draft(&self, row: usize) -> Result<Draft, Flaw> {
-        let required =
-            |column| -> Result<&str, Flaw> { Ok(self.text(column, row)?.unwrap_or_default()) };
-        let [metadata, next, previous, version] = self.texts(DETAILS_COLUMNS, row)?;
+    fn draft(&self, row: usize, occurred_at: Timestamp) -> Result<Draft, Flaw> {
+        let required = |column| self.text(column, row).unwrap_or_default();
+        let [metadata, next, previous, version] = self.texts(DETAILS_COLUMNS, row);
         let targets = self.targets(row);
         let mut of_row = Vec::with_capacity(targets.len());
         for element in targets {
-            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element)?;
+            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element);
             of_row.push(TargetParts {
                 kind: kind.unwrap_or_default(),
                 flags: to_i32(self.number(Column::TargetFlags, element)),
@@ -281,70 +313,104 @@ impl Columns {
         }
         let has_targets = self.values[Column::TargetType as usize].is_some();
         let erased = self.bytes(Column::Erased, row).unwrap_or_default();
-        let id = self.id(row)?;
+        let id = self.id(row);
         let parts = Parts {
             id: &id,
-            action: required(Column::Action)?,
-            occurred_at: self.number(Column::OccurredAt, row),
+            action: required(Column::Action),
+            occurred_at,
             flags: to_i32(self.number(Column::Flags, row)),
-            actor_type: required(Column::ActorType)?,
-            reason: self.text(Column::Failure, row)?,
-            actor: self.texts(
-                [
-                    Column::ActorEmail,
-                    Column::ActorId,
-                    Column::ActorMetadata,
-                    Column::ActorName,
-                    Column::OnBehalfOf,
-                    Column::ActorRole,
-                ],
-                row,
-            )?,
-            context: self.texts(CONTEXT_COLUMNS, row)?,
+            actor_type: required(Column::ActorType),
+            reason: self.text(Column::Failure, row),
+            actor: self.texts(ACTOR_COLUMNS, row),
+            context: self.texts(CONTEXT_COLUMNS, row),
             details: [None, metadata, next, previous, version],
-            failure: self.texts(
-                [
-                    Column::FailureDetail,
-                    Column::FailureReason,
-                    Column::FailureStage,
-                ],
-                row,
-            )?,
+            failure: self.texts(FAILURE_COLUMNS, row),
             // Without the targets nobody asks what of them is gone.
             erased: if has_targets { erased } else { &[] },
         };
         assemble(parts, of_row.into_iter())
     }
 
+    /// Shows a row without putting it together. `None` if nothing is left of it.
+    pub(super) fn show<T>(
+        &self,
+        row: usize,
+        show: impl FnOnce(&Opened<'_>) -> T,
+    ) -> Result<Option<T>, Flaw> {
+        if self.bytes(Column::Redacted, row).is_some() || self.bytes(Column::Raw, row).is_some() {
+            return Ok(match self.stored(row, &mut Arc::default())? {
+                Stored::Event(row) => Some(show(&Opened::from(&row))),
+                Stored::Redacted(_) => None,
+            });
+        }
+        let (position, recorded_at, occurred_at) = self.places(row)?;
+        let required = |column| self.text(column, row).unwrap_or_default();
+        let targets = self.targets(row).map(|element| {
+            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element);
+            OpenedTarget {
+                kind: kind.unwrap_or_default(),
+                members: lent([email, id, metadata, name]),
+            }
+        });
+        let opened = Opened {
+            position,
+            recorded_at,
+            id: self.id(row),
+            action: required(Column::Action),
+            occurred_at,
+            actor_type: required(Column::ActorType),
+            failed: self.text(Column::Failure, row),
+            actor: lent(self.texts(ACTOR_COLUMNS, row)),
+            context: lent(self.texts(CONTEXT_COLUMNS, row)),
+            details: lent(self.texts(DETAILS_COLUMNS, row)),
+            failure: lent(self.texts(FAILURE_COLUMNS, row)),
+            targets: targets.collect(),
+            erased: erased_sections(self.bytes(Column::Erased, row).unwrap_or_default())?
+                .map(|(k, _)| Section::name(k))
+                .collect(),
+        };
+        Ok(Some(show(&opened)))
+    }
+
+    /// The position, and when it was recorded and occurred.
+    fn places(&self, row: usize) -> Result<(u64, Timestamp, Timestamp), Flaw> {
+        let position = u64::try_from(self.number(Column::Position, row))
+            .map_err(|_| Flaw::new("a position below zero"))?;
+        let time = |column| {
+            Timestamp::from_micros(self.number(column, row))
+                .ok_or_else(|| Flaw::new("a time out of range"))
+        };
+        Ok((
+            position,
+            time(Column::RecordedAt)?,
+            time(Column::OccurredAt)?,
+        ))
+    }
+
     /// Whether a row may have the texts that are wanted, without putting it together.
-    pub(super) fn may_match(&self, row: usize, wanted: &TextProbe) -> Result<bool, Flaw> {
+    pub(super) fn may_match(&self, row: usize, wanted: &TextProbe) -> bool {
         if self.bytes(Column::Raw, row).is_some() {
             // The columns may lack what does not fit into them.
-            return Ok(true);
+            return true;
         }
-        let action = self.text(Column::Action, row)?.unwrap_or_default();
+        let action = self.text(Column::Action, row).unwrap_or_default();
         let name = Catalogue::builtin().display_name(action);
         let targets = self.targets(row);
-        let mut flaw = None;
-        let may = wanted.may_match(|piece| {
-            let mut holds = |column, level| match self.text(column, level) {
-                Ok(text) => text.is_some_and(|text| occurs_folded(piece, text)),
-                Err(error) => {
-                    flaw = Some(error);
-                    true
-                }
+        wanted.may_match(|piece| {
+            let holds = |column, level| {
+                let text = self.text(column, level);
+                text.is_some_and(|text| occurs_folded(piece, text))
             };
             TEXT_COLUMNS.into_iter().any(|column| holds(column, row))
                 || targets
                     .clone()
                     .any(|element| TARGET_COLUMNS.into_iter().any(|c| holds(c, element)))
                 || occurs_folded(piece, &name)
-        });
-        flaw.map_or(Ok(may), Err)
+        })
     }
 
     /// What a tally counts of a row.
-    pub(super) fn counted<'a>(&'a self, row: usize, event: &'a Row) -> Result<RowValues<'a>, Flaw> {
+    pub(super) fn counted<'a>(&'a self, row: usize, event: &'a Row) -> RowValues<'a> {
         let skeleton = event.skeleton();
         let mut counted = RowValues {
             occurred_at: skeleton.occurred_at.as_micros(),
@@ -366,7 +432,7 @@ impl Columns {
                 });
                 continue;
             };
-            let Some(value) = self.text(column, row)?.filter(|value| !value.is_empty()) else {
+            let Some(value) = self.text(column, row).filter(|value| !value.is_empty()) else {
                 continue;
             };
             match facet {
@@ -375,17 +441,14 @@ impl Columns {
                     counted.values.extend(address.map(|value| (n, value, None)));
                 }
                 Facet::Actor => {
-                    let name = self.text(Column::ActorName, row)?;
-                    let label = name.map_or_else(
-                        || self.text(Column::ActorEmail, row),
-                        |name| Ok(Some(name)),
-                    )?;
+                    let name = self.text(Column::ActorName, row);
+                    let label = name.or_else(|| self.text(Column::ActorEmail, row));
                     counted.values.push((n, Cow::Borrowed(value), label));
                 }
                 _ => counted.values.push((n, Cow::Borrowed(value), None)),
             }
         }
-        Ok(counted)
+        counted
     }
 
     /// The hashes of the keys of a row.
@@ -422,15 +485,15 @@ impl Columns {
             event.context("location")
         } else {
             for column in [Column::ActorId, Column::ActorName, Column::ActorEmail] {
-                key(KeyClass::Actor, self.text(column, row)?);
+                key(KeyClass::Actor, self.text(column, row));
             }
             for element in self.targets(row) {
                 for column in [Column::TargetId, Column::TargetName, Column::TargetEmail] {
-                    key(KeyClass::Target, self.text(column, element)?);
+                    key(KeyClass::Target, self.text(column, element));
                 }
             }
-            key(KeyClass::Session, self.text(Column::SessionId, row)?);
-            self.text(Column::Location, row)?
+            key(KeyClass::Session, self.text(Column::SessionId, row));
+            self.text(Column::Location, row)
         };
         if let Some(address) = location.and_then(address_key) {
             out.push(key_hash(slot, KeyClass::Address, &address));

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use annals_event::{KeyClass, RowParts, fold_key};
+use annals_event::{KeyClass, Opened, Row, RowParts, fold_key};
 use annals_merkle::Hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use parquet::file::metadata::{
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::columns::{Columns, Values, to_i32};
+use super::columns::{Columns, Strings, Values, to_i32};
 use super::directory::{self, Entry};
 use super::filter::{Probe, key_hash};
 use super::index::{Index, Sums, sum};
@@ -29,10 +29,10 @@ use super::tally::RowValues;
 use super::uuid::uuid_millis;
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use super::{Flaw, Stored};
-use crate::Slot;
 use crate::cache::{Cache, Kind};
 use crate::journal::{to_u32, to_usize};
 use crate::recent::SegmentId;
+use crate::{Order, Slot};
 
 /// Bytes that can be read at any place, by many at once.
 pub(crate) trait ReadAt: Send + Sync {
@@ -95,6 +95,59 @@ pub(crate) struct ReadRow {
     pub(crate) slot: Slot,
     pub(crate) stored: Stored,
     pub(crate) seed: Option<Arc<[u8]>>,
+}
+
+/// Rows of a page where they lie: put together or shown when somebody wants that.
+pub(crate) struct Lying {
+    columns: Columns,
+    /// Which rows of the page, rising.
+    rows: Vec<usize>,
+}
+
+impl Lying {
+    /// Only the rows at these positions, which rise.
+    pub(crate) fn at(mut self, positions: impl IntoIterator<Item = u64>) -> Lying {
+        let mut positions = positions.into_iter().peekable();
+        let position = |row| u64::try_from(self.columns.number(Column::Position, row)).ok();
+        self.rows.retain(|row| {
+            let position = position(*row);
+            positions
+                .next_if(|wanted| Some(*wanted) == position)
+                .is_some()
+        });
+        self
+    }
+
+    /// The events of the rows.
+    pub(crate) fn events(&self) -> Result<Vec<Row>, Flaw> {
+        let mut recorder = Arc::default();
+        let mut events = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            if let Stored::Event(event) = self.columns.stored(*row, &mut recorder)? {
+                events.push(event);
+            }
+        }
+        Ok(events)
+    }
+
+    /// Shows the events of the rows, until it fails.
+    pub(crate) fn show<E>(
+        &self,
+        order: Order,
+        show: &mut dyn FnMut(&Opened<'_>) -> Result<(), E>,
+    ) -> Result<Result<(), E>, Flaw> {
+        let rows = self.rows.iter().copied();
+        let rows: &mut dyn Iterator<Item = usize> = match order {
+            Order::Asc => &mut { rows },
+            Order::Desc => &mut rows.rev(),
+        };
+        for row in rows {
+            if let Some(Err(error)) = self.columns.show(row, &mut *show)? {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
 }
 
 /// What an index is told of a row.
@@ -307,7 +360,7 @@ impl Segment {
     /// The ids of the rows in `rows`, which lie within one page.
     pub(crate) fn ids(&self, rows: Range<u32>) -> Result<Vec<String>, Flaw> {
         let (columns, rows) = self.columns(rows, &[Column::Id, Column::IdText], true)?;
-        rows.map(|n| Ok(columns.id(n)?.into_owned())).collect()
+        Ok(rows.map(|n| columns.id(n).into_owned()).collect())
     }
 
     /// The rows in `rows`, which lie within one page, with these parts of them. Without seeds.
@@ -315,6 +368,13 @@ impl Segment {
         let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
         let mut recorder = Arc::default();
         rows.map(|n| columns.stored(n, &mut recorder)).collect()
+    }
+
+    /// The rows in `rows`, which lie within one page, where they lie.
+    pub(crate) fn lying(&self, rows: Range<u32>) -> Result<Lying, Flaw> {
+        let (columns, rows) = self.columns(rows, &wanted(RowParts::ALL), true)?;
+        let rows = rows.collect();
+        Ok(Lying { columns, rows })
     }
 
     /// Those of the rows in `rows`, which lie within one page, that may match, with these parts of them.
@@ -331,7 +391,7 @@ impl Segment {
         let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
         let (mut found, mut recorder) = (Vec::new(), Arc::default());
         for n in rows {
-            if columns.may_match(n, texts)? {
+            if columns.may_match(n, texts) {
                 found.push(columns.stored(n, &mut recorder)?);
             }
         }
@@ -356,7 +416,7 @@ impl Segment {
                 hashes.clear();
                 columns.keys(n, slot, &stored, &mut hashes)?;
                 let counted = match &stored {
-                    Stored::Event(event) => Some(columns.counted(n, event)?),
+                    Stored::Event(event) => Some(columns.counted(n, event)),
                     Stored::Redacted(_) => None,
                 };
                 note(slot, &stored, &hashes, counted);
@@ -453,11 +513,12 @@ impl Segment {
             }
             Physical::Uuid => {
                 let ids = values.read::<FixedLenByteArrayType>(described, pages, first, count)?;
-                values.texts = ids.iter().map(|id| id.data()).collect();
+                values.strings = Strings::new(&ids, false)?;
             }
             Physical::Bytes => {
                 let texts = values.read::<ByteArrayType>(described, pages, first, count)?;
-                values.texts = texts.iter().map(ByteArray::data).collect();
+                let texts: Vec<&[u8]> = texts.iter().map(ByteArray::data).collect();
+                values.strings = Strings::new(&texts, column.is_text())?;
             }
         }
         Ok(values)

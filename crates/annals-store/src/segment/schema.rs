@@ -167,6 +167,15 @@ pub(crate) enum Physical {
 }
 
 impl Column {
+    /// Whether its values are UTF-8.
+    pub(crate) fn is_text(self) -> bool {
+        let is_bytes = matches!(
+            self,
+            Column::Erased | Column::Redacted | Column::Seed | Column::Raw
+        );
+        self.physical() == Physical::Bytes && !is_bytes
+    }
+
     pub(crate) fn physical(self) -> Physical {
         match self {
             Column::Log | Column::TargetFlags | Column::Flags => Physical::Int32,

@@ -337,6 +337,23 @@ impl<W: Write + Send> SegmentWriter<W> {
     }
 }
 
+/// The columns of the actor's members, in canonical order.
+pub(super) const ACTOR_COLUMNS: [Column; 6] = [
+    Column::ActorEmail,
+    Column::ActorId,
+    Column::ActorMetadata,
+    Column::ActorName,
+    Column::OnBehalfOf,
+    Column::ActorRole,
+];
+
+/// The columns of the failure's members, in canonical order.
+pub(super) const FAILURE_COLUMNS: [Column; 3] = [
+    Column::FailureDetail,
+    Column::FailureReason,
+    Column::FailureStage,
+];
+
 /// The columns of the context's members, in canonical order.
 pub(super) const CONTEXT_COLUMNS: [Column; 7] = [
     Column::CorrelationId,

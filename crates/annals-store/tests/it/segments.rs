@@ -1,14 +1,14 @@
 //! Events that moved into segments are what they were: to searches, proofs, retries and the check.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals_event::{Catalogue, Filter, Query, Row, When};
 use annals_store::{AppendError, Count, Item, Log, Order, Sealing, Search, check};
 use annals_testkit::{Generator, Profile};
 
 use crate::world::{
-    World, anonymous, append, event, event_with, generated, ids, keyed, record, time,
+    World, anonymous, append, event, event_noting, event_with, generated, ids, keyed, record, time,
 };
 
 /// Segments of a few hundred rows, which are sealed when the test says so.
@@ -433,4 +433,36 @@ fn what_an_interrupted_seal_left_is_deleted() {
     world.reopen();
     assert_eq!(files(&world, "").len(), 2);
     assert_eq!(world.log("org_a").size(), 50);
+}
+
+#[test]
+fn what_sealed_events_leave_behind_goes_back_to_the_disk() {
+    let mut world = by_hand();
+    let log = world.log("org_a");
+    let mut chance = fastrand::Rng::with_seed(3);
+    // Large, and nothing that compresses.
+    let mut noise = || -> String { (0..6_000).map(|_| chance.alphanumeric()).collect() };
+    for batch in 0..22 {
+        let events = (0..150).map(|n| event_noting(&format!("{batch}-{n}"), &noise()));
+        record(&log, events.collect());
+    }
+    let size = |name: &str| std::fs::metadata(world.path().join(name)).map_or(0, |file| file.len());
+    let taken = || size("annals.db") + size("annals.db-wal");
+    assert!(taken() > 15 << 20, "{} bytes", taken());
+    world.store().seal().unwrap();
+    let began = Instant::now();
+    while taken() > 11 << 20 {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{} bytes",
+            taken()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // It goes on as before.
+    record(&log, vec![event("one-more")]);
+    world.reopen();
+    assert_eq!(world.log("org_a").size(), 3_301);
+    assert_eq!(world.store.take().unwrap().close().ok(), Some(()));
+    world.assert_sound();
 }

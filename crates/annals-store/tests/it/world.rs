@@ -166,11 +166,20 @@ pub(crate) fn event(id: &str) -> Draft {
 }
 
 pub(crate) fn event_with(id: &str, occurred_at: &str, actor: &str) -> Draft {
+    saying(id, occurred_at, actor, &format!("about {id}"))
+}
+
+/// An event with a note in its metadata.
+pub(crate) fn event_noting(id: &str, note: &str) -> Draft {
+    saying(id, "2026-11-22T11:59:00Z", "ada", note)
+}
+
+fn saying(id: &str, occurred_at: &str, actor: &str, note: &str) -> Draft {
     let json = format!(
         r#"{{"id":"{id}","action":"issue.created","occurred_at":"{occurred_at}",
             "actor":{{"id":"{actor}","type":"user","name":"Name of {actor}"}},
             "targets":[{{"id":"issue_1","type":"issue","name":"A title"}}],
-            "context":{{"location":"192.0.2.7"}},"metadata":{{"note":"about {id}"}}}}"#
+            "context":{{"location":"192.0.2.7"}},"metadata":{{"note":"{note}"}}}}"#
     );
     draft(&json, "unused")
 }

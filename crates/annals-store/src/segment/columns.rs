@@ -14,10 +14,9 @@ use parquet::data_type::DataType;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::cells::{Parts, TargetParts, assemble, erased_sections};
-use super::filter::key_hash;
+use super::filter::{Probe, key_hash};
 use super::schema::{COLUMNS, Column};
 use super::tally::{COUNTED, RowValues};
-use super::text::TextProbe;
 use super::uuid::{uuid_millis, uuid_text};
 use super::write::{
     ACTOR_COLUMNS, CONTEXT_COLUMNS, DETAILS_COLUMNS, FAILURE_COLUMNS, TARGET_COLUMNS,
@@ -122,6 +121,18 @@ impl Strings {
 fn lent<const N: usize>(texts: [Option<&str>; N]) -> [Option<Cow<'_, str>>; N] {
     texts.map(|text| text.map(Cow::Borrowed))
 }
+
+/// Whether the text, with its case folded, is this one.
+fn is_folded(text: &str, folded: &[u8]) -> bool {
+    match text.is_ascii() {
+        true => text.as_bytes().eq_ignore_ascii_case(folded),
+        false => fold_key(text).as_bytes() == folded,
+    }
+}
+
+/// The columns with the keys of the class of actors, and those of targets.
+const ACTOR_KEYS: [Column; 3] = [Column::ActorId, Column::ActorName, Column::ActorEmail];
+const TARGET_KEYS: [Column; 3] = [Column::TargetId, Column::TargetName, Column::TargetEmail];
 
 /// The columns with the texts of an event, without those of its targets.
 const TEXT_COLUMNS: [Column; 24] = [
@@ -387,16 +398,33 @@ impl Columns {
         ))
     }
 
-    /// Whether a row may have the texts that are wanted, without putting it together.
-    pub(super) fn may_match(&self, row: usize, wanted: &TextProbe) -> bool {
+    /// Whether a row may match, without putting it together.
+    pub(super) fn may_match(&self, row: usize, wanted: &Probe) -> bool {
         if self.bytes(Column::Raw, row).is_some() {
             // The columns may lack what does not fit into them.
             return true;
         }
-        let action = self.text(Column::Action, row).unwrap_or_default();
-        let name = Catalogue::builtin().display_name(action);
         let targets = self.targets(row);
-        wanted.may_match(|piece| {
+        let has = |class, key: &[u8]| {
+            let is_key = |column, level| {
+                let text = self.text(column, level);
+                text.is_some_and(|text| is_folded(text, key))
+            };
+            match class {
+                KeyClass::Actor => ACTOR_KEYS.into_iter().any(|column| is_key(column, row)),
+                KeyClass::Target => targets
+                    .clone()
+                    .any(|element| TARGET_KEYS.into_iter().any(|c| is_key(c, element))),
+                KeyClass::Session => is_key(Column::SessionId, row),
+                KeyClass::Address => {
+                    let location = self.text(Column::Location, row);
+                    location.and_then(address_key).is_some_and(|k| k == key)
+                }
+                // Looking at the row costs as little.
+                KeyClass::Id => true,
+            }
+        };
+        let holds = |piece: &str| {
             let holds = |column, level| {
                 let text = self.text(column, level);
                 text.is_some_and(|text| occurs_folded(piece, text))
@@ -405,8 +433,12 @@ impl Columns {
                 || targets
                     .clone()
                     .any(|element| TARGET_COLUMNS.into_iter().any(|c| holds(c, element)))
-                || occurs_folded(piece, &name)
-        })
+                || {
+                    let action = self.text(Column::Action, row).unwrap_or_default();
+                    occurs_folded(piece, &Catalogue::builtin().display_name(action))
+                }
+        };
+        wanted.may_match(has, holds)
     }
 
     /// What a tally counts of a row.
@@ -484,11 +516,11 @@ impl Columns {
             key(KeyClass::Session, event.context("session_id"));
             event.context("location")
         } else {
-            for column in [Column::ActorId, Column::ActorName, Column::ActorEmail] {
+            for column in ACTOR_KEYS {
                 key(KeyClass::Actor, self.text(column, row));
             }
             for element in self.targets(row) {
-                for column in [Column::TargetId, Column::TargetName, Column::TargetEmail] {
+                for column in TARGET_KEYS {
                     key(KeyClass::Target, self.text(column, element));
                 }
             }

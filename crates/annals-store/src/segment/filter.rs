@@ -78,6 +78,8 @@ impl Shape {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probe {
     lists: Vec<Vec<Wanted>>,
+    /// The same keys as they are, for looking at rows.
+    keys: Vec<Vec<(KeyClass, Vec<u8>)>>,
     texts: TextProbe,
 }
 
@@ -101,12 +103,13 @@ impl Probe {
                 None => Wanted::Key(key_hash(slot, *class, key)),
             }
         };
-        let lists = filter.keys();
+        let keys = filter.keys();
         Probe {
-            lists: lists
+            lists: keys
                 .iter()
                 .map(|keys| keys.iter().map(wanted).collect())
                 .collect(),
+            keys,
             texts: TextProbe::new(filter),
         }
     }
@@ -122,13 +125,24 @@ impl Probe {
         };
         Probe {
             lists: vec![vec![wanted]],
-            texts: TextProbe::default(),
+            ..Probe::default()
         }
     }
 
-    /// What texts are wanted.
-    pub(crate) fn texts(&self) -> &TextProbe {
-        &self.texts
+    /// Whether it says something of rows by themselves.
+    pub(crate) fn asks_of_rows(&self) -> bool {
+        !self.keys.is_empty() || !self.texts.is_empty()
+    }
+
+    /// Whether a row may match of which `has` says whether it has a key, and `holds` whether one of its texts holds a piece.
+    pub(crate) fn may_match(
+        &self,
+        has: impl Fn(KeyClass, &[u8]) -> bool,
+        holds: impl FnMut(&str) -> bool,
+    ) -> bool {
+        let one =
+            |list: &Vec<(KeyClass, Vec<u8>)>| list.iter().any(|(class, key)| has(*class, key));
+        self.keys.iter().all(one) && self.texts.may_match(holds)
     }
 
     /// Whether a page may hold what is wanted, by the times in its ids and its filters over keys and texts,

@@ -384,14 +384,13 @@ impl Segment {
         parts: RowParts,
         probe: &Probe,
     ) -> Result<Vec<Stored>, Flaw> {
-        let texts = probe.texts();
-        if texts.is_empty() {
+        if !probe.asks_of_rows() {
             return self.read(rows, parts);
         }
         let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
         let (mut found, mut recorder) = (Vec::new(), Arc::default());
         for n in rows {
-            if columns.may_match(n, texts) {
+            if columns.may_match(n, probe) {
                 found.push(columns.stored(n, &mut recorder)?);
             }
         }

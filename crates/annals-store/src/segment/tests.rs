@@ -3,15 +3,18 @@
 use std::io;
 use std::sync::Arc;
 
-use annals_event::{Draft, Event, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE, Timestamp};
+use annals_event::{
+    Catalogue, Draft, Event, Opened, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE,
+    Timestamp, WorkspaceLabel, write_csv_row,
+};
 use annals_merkle::Hash;
 use annals_testkit::{Generator, Profile};
 use bytes::Bytes;
 
 use super::*;
-use crate::Slot;
 use crate::journal::to_usize;
 use crate::tree::leaves_of;
+use crate::{Order, Slot};
 
 impl ReadAt for Bytes {
     fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
@@ -120,7 +123,38 @@ fn assert_comes_back(rows: &[(Slot, Stored)]) -> Bytes {
         );
     }
     assert!(cursor.next().unwrap().is_none());
+    assert_shown(&segment, rows);
     file
+}
+
+/// What is shown where it lies is what the rows open to.
+fn assert_shown(segment: &Segment, rows: &[(Slot, Stored)]) {
+    let csv = |event: &Opened<'_>| {
+        let (mut line, catalogue) = (Vec::new(), Catalogue::builtin());
+        let workspace = WorkspaceLabel {
+            id: "acme".to_owned(),
+            name: "Acme".to_owned(),
+        };
+        write_csv_row(&mut line, event, &workspace, catalogue, true);
+        String::from_utf8(line).unwrap()
+    };
+    // Every third page, because it takes long.
+    for at in (0..segment.rows()).step_by(3 * PAGE_ROWS) {
+        let (_, page) = segment.page_of(at);
+        let mut shown = Vec::new();
+        let mut show = |event: &Opened<'_>| {
+            shown.push(csv(event));
+            Ok::<(), ()>(())
+        };
+        let lying = segment.lying(page.clone()).unwrap();
+        lying.show(Order::Asc, &mut show).unwrap().unwrap();
+        let rows = &rows[page.start as usize..page.end as usize];
+        let events = rows.iter().filter_map(|(_, stored)| match stored {
+            Stored::Event(row) => Some(csv(&Opened::from(row))),
+            Stored::Redacted(_) => None,
+        });
+        assert_eq!(shown, events.collect::<Vec<_>>());
+    }
 }
 
 fn draft(event: Event) -> Draft {

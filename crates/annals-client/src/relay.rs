@@ -6,6 +6,7 @@ mod passed;
 mod plan;
 mod run;
 mod store;
+mod troubles;
 
 pub(crate) use metrics::Waiting;
 pub use metrics::{Metrics, MetricsSnapshot};

@@ -10,8 +10,10 @@ use crate::receipt::Kept;
 /// What a step brought.
 pub(super) struct Delivered {
     pub(super) answer: Answer,
-    /// What somebody should know of, without values of events.
+    /// What is wrong with the request as a whole, and somebody should know of. Without values of events.
     pub(super) problem: Option<String>,
+    /// The same by workspace.
+    pub(super) troubles: HashMap<String, String>,
     /// Checkpoints that are to be kept, by workspace.
     pub(super) checkpoints: Vec<(String, String)>,
 }
@@ -21,6 +23,7 @@ impl Delivered {
         Self {
             answer,
             problem: None,
+            troubles: HashMap::new(),
             checkpoints: Vec::new(),
         }
     }
@@ -33,22 +36,24 @@ impl Delivered {
             error => Answer::Later(error.retry_after()),
         };
         Self {
-            answer,
             problem: Some(said(error)),
-            checkpoints: Vec::new(),
+            ..Self::of(answer)
         }
     }
 }
 
 /// What the answer to an organization means.
-fn ensured(result: Result<(), ClientError>) -> Delivered {
+fn ensured(workspace: &str, result: Result<(), ClientError>) -> Delivered {
     match result {
         Ok(()) => Delivered::of(Answer::Each(vec![Verdict::Recorded])),
         // A key that may write but not manage holds up new workspaces, not everybody.
-        Err(error @ ClientError::Denied { status: 403, .. }) => Delivered {
-            problem: Some(format!("organizations cannot be ensured: {}", said(&error))),
-            ..Delivered::of(Answer::Each(vec![Verdict::Later(None)]))
-        },
+        Err(error @ ClientError::Denied { status: 403, .. }) => {
+            let trouble = format!("organizations cannot be ensured: {}", said(&error));
+            Delivered {
+                troubles: HashMap::from([(workspace.to_owned(), trouble)]),
+                ..Delivered::of(Answer::Each(vec![Verdict::Later(None)]))
+            }
+        }
         Err(error) => Delivered::failed(&error),
     }
 }
@@ -114,13 +119,16 @@ pub(super) async fn judge(
 ) -> Result<Delivered, StoreError> {
     let (rows, answer) = match (step, sent) {
         (Step::Events(rows), Sent::Events(Ok(answer))) => (rows, answer),
-        (_, Sent::Organization(result)) => return Ok(ensured(result)),
+        (Step::Organization(row), Sent::Organization(result)) => {
+            return Ok(ensured(&row.workspace, result));
+        }
         (_, Sent::Events(Err(error))) => return Ok(Delivered::failed(&error)),
-        (Step::Organization(_), Sent::Events(Ok(_))) => {
+        // Neither is the answer to its step.
+        (Step::Organization(_), Sent::Events(Ok(_))) | (Step::Events(_), Sent::Organization(_)) => {
             return Ok(Delivered::of(Answer::Later(None)));
         }
     };
-    let mut problem = None;
+    let mut troubles = HashMap::new();
     let mut checkpoints = Vec::new();
     let mut distrusted = HashSet::new();
     let workspaces = rows.iter().map(|row| row.workspace.as_str());
@@ -143,7 +151,8 @@ pub(super) async fn judge(
                 known.insert(workspace.to_owned(), kept);
             }
             Err(error) => {
-                problem = Some(format!("{workspace}: {}", said(&error)));
+                let trouble = format!("{workspace}: {}", said(&error));
+                troubles.insert(workspace.to_owned(), trouble);
                 distrusted.insert(workspace);
             }
         }
@@ -154,11 +163,20 @@ pub(super) async fn judge(
             duplicate: true, ..
         } => Verdict::Duplicate,
         Outcome::Recorded { .. } => Verdict::Recorded,
-        Outcome::Rejected(ClientError::UnknownWorkspace) => Verdict::UnknownWorkspace,
+        Outcome::Rejected(ClientError::UnknownWorkspace) => {
+            let workspace = &row.workspace;
+            if !troubles.contains_key(workspace) {
+                let trouble = format!(
+                    "{workspace} is not known to Annals: ensure it (`ensure_organization`)"
+                );
+                troubles.insert(workspace.clone(), trouble);
+            }
+            Verdict::UnknownWorkspace
+        }
         Outcome::Rejected(ClientError::Disabled) => Verdict::Disabled,
         Outcome::Rejected(error) if error.is_temporary() => Verdict::Later(error.retry_after()),
         Outcome::Rejected(error @ (ClientError::Denied { .. } | ClientError::Receipt(_))) => {
-            problem = Some(said(&error));
+            troubles.insert(row.workspace.clone(), said(&error));
             Verdict::Later(None)
         }
         Outcome::Rejected(error) => Verdict::Refused(said(&error)),
@@ -166,7 +184,8 @@ pub(super) async fn judge(
     let verdicts = rows.iter().zip(answer.outcomes).map(verdict).collect();
     Ok(Delivered {
         answer: Answer::Each(verdicts),
-        problem,
+        problem: None,
+        troubles,
         checkpoints,
     })
 }

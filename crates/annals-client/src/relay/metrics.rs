@@ -70,7 +70,8 @@ pub struct MetricsSnapshot {
     pub dropped: u64,
     /// Workspaces that wait by themselves, because they are unknown, busy or not believed.
     pub held: u64,
-    /// What went wrong last, while it lasts. Never contains values of events.
+    /// What is wrong, while it lasts: with everything, else with the first of the workspaces that wait by themselves. Never contains
+    /// values of events.
     pub problem: Option<String>,
 }
 

@@ -6,7 +6,7 @@
 //! all its rows, and while an organization is not ensured, its events stay behind it. A row that Annals will never take is *parked*,
 //! alone. What concerns everybody (no network, a wrong key, a busy server) *pauses* the relay.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
@@ -47,6 +47,17 @@ pub(crate) enum Step {
     Organization(Queued),
     /// Events in one request.
     Events(Vec<Queued>),
+}
+
+impl Step {
+    /// The workspaces whose rows it holds.
+    pub(crate) fn workspaces(&self) -> HashSet<&str> {
+        let rows: &[Queued] = match self {
+            Self::Organization(row) => std::slice::from_ref(row),
+            Self::Events(rows) => rows,
+        };
+        rows.iter().map(|row| row.workspace.as_str()).collect()
+    }
 }
 
 /// What a request was answered.

@@ -1,5 +1,6 @@
 //! The loop of the relay. What it decides is in `plan.rs`.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,9 @@ use annals_event::{Actor, Timestamp};
 
 use super::deliver::{Known, judge, said, send};
 use super::passed::Passed;
-use super::plan::{Limits, Planner, Settlement, Step};
+use super::plan::{Answer, Limits, Planner, Settlement, Step};
 use super::store::{Store, StoreError};
+use super::troubles::Troubles;
 use super::{Metrics, Waiting};
 use crate::backoff::Backoff;
 use crate::clock;
@@ -77,6 +79,7 @@ pub struct Relay {
     metrics: Metrics,
     holder: String,
     known: Known,
+    troubles: Troubles,
     begun: Instant,
     led_at: Option<Instant>,
     count_at: Option<Instant>,
@@ -183,6 +186,7 @@ impl Relay {
             metrics,
             holder: uuid::Uuid::now_v7().to_string(),
             known: Known::new(),
+            troubles: Troubles::default(),
             begun: Instant::now(),
             led_at: None,
             count_at: None,
@@ -250,6 +254,9 @@ impl Relay {
 
     async fn turn(&mut self) -> Result<Turn, StoreError> {
         if !self.lead().await? {
+            // Whoever leads knows what is wrong.
+            self.troubles.only(&[]);
+            self.problem(None);
             self.count().await?;
             return Ok(Turn::Idle(self.options.poll.max(self.options.lease / 5)));
         }
@@ -262,6 +269,11 @@ impl Relay {
         let held = self.planner.held(elapsed(self.begun));
         let from = Passed::from(self.passed.as_ref(), &held, Instant::now());
         let (rows, below) = self.store.fetch(held.clone(), from, window).await?;
+        if rows.is_empty() {
+            // Whatever still waits is of held workspaces, and nothing else is wrong any more.
+            self.troubles.only(&held);
+            self.problem(None);
+        }
         self.passed = Passed::to(self.passed.take(), from, below, held, Instant::now());
         if rows.is_empty() {
             self.count().await?;
@@ -291,6 +303,9 @@ impl Relay {
                 let delivered =
                     judge(&self.client, &mut self.store, &mut self.known, &step, sent).await?;
                 problem = delivered.problem.or(problem);
+                if let Answer::Each(_) = delivered.answer {
+                    self.heard(&step, delivered.troubles);
+                }
                 self.planner
                     .answered(step, delivered.answer, elapsed(self.begun), fastrand::f64());
                 for (workspace, kept) in delivered.checkpoints {
@@ -382,11 +397,24 @@ impl Relay {
         Ok(())
     }
 
+    /// Notes what an answer says of each workspace of its step.
+    fn heard(&mut self, step: &Step, mut troubles: HashMap<String, String>) {
+        for workspace in step.workspaces() {
+            let trouble = troubles.remove(workspace);
+            let problem = trouble.clone();
+            if self.troubles.answered(workspace, trouble) {
+                tracing::warn!(problem, "a workspace is not delivered as it should");
+            }
+        }
+    }
+
+    /// Notes what concerns everybody; without it, what concerns single workspaces is what the metrics say.
     fn problem(&self, problem: Option<String>) {
         if let Some(problem) = &problem {
             tracing::warn!(problem, "the outbox is not delivered as it should");
         }
-        self.metrics.problem(problem);
+        self.metrics
+            .problem(problem.or_else(|| self.troubles.said()));
     }
 }
 

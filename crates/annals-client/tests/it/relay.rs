@@ -251,13 +251,28 @@ async fn a_workspace_that_is_unknown_holds_up_only_itself() {
     })
     .await;
     until("the workspace is held", || metrics.snapshot().held == 1).await;
-    annals.ask(
-        "POST",
-        "/organizations",
-        &json!({"id": "nowhere", "name": "Now here"}),
-    );
+    let said = "nowhere is not known to Annals: ensure it (`ensure_organization`)";
+    for n in 1..=3 {
+        until("it says which", || {
+            metrics.snapshot().problem.as_deref() == Some(said)
+        })
+        .await;
+        // And still does while others are served.
+        host.record("acme", &format!("a{n}"));
+        until("the other workspace is served", || {
+            annals.ids("acme").len() == n + 1
+        })
+        .await;
+    }
+    host.outbox
+        .ensure_organization(&host.database, "nowhere", "Now here")
+        .unwrap();
     until("it is served once it is there", || {
         annals.ids("nowhere") == ["n0", "n1"]
+    })
+    .await;
+    until("nothing is wrong any more", || {
+        metrics.snapshot().problem.is_none()
     })
     .await;
     stop.send(()).unwrap();

@@ -233,12 +233,11 @@ impl Relay {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        // If this fails, the lease ends by itself.
-        let _ = self.store.resign(self.holder.clone()).await;
-        self.metrics.lead(false);
+        self.resign().await;
     }
 
-    /// Delivers everything that can be delivered now, and comes back. For tests and for programs that run once in a while.
+    /// Delivers everything that can be delivered now, gives the lead away, and comes back. For tests and for programs that run once in
+    /// a while. What another relay leads is left to it, and what cannot be delivered now stays in the outbox; the metrics say so.
     ///
     /// # Errors
     /// [`RelayError::Outbox`] where the database refuses.
@@ -246,10 +245,22 @@ impl Relay {
         loop {
             match self.turn().await {
                 Ok(Turn::Busy) => {}
-                Ok(Turn::Idle(_)) => return Ok(()),
+                Ok(Turn::Idle(_)) => break,
                 Err(error) => return Err(RelayError::Outbox(error)),
             }
         }
+        // Who does so again at once, in another process, must not wait for the lease to end.
+        self.resign().await;
+        // The figures at the end are what the caller looks at.
+        self.count_at = None;
+        self.count().await.map_err(RelayError::Outbox)
+    }
+
+    async fn resign(&mut self) {
+        // If this fails, the lease ends by itself.
+        let _ = self.store.resign(self.holder.clone()).await;
+        self.led_at = None;
+        self.metrics.lead(false);
     }
 
     async fn turn(&mut self) -> Result<Turn, StoreError> {

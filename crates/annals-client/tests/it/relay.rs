@@ -89,7 +89,7 @@ async fn rows_arrive_in_order_and_leave_the_outbox() {
         (now.backlog, now.delivered, now.duplicates, now.parked),
         (0, 2_751, 0, 0)
     );
-    assert!(now.leading && now.problem.is_none() && now.oldest_seconds == 0.0);
+    assert!(!now.leading && now.problem.is_none() && now.oldest_seconds == 0.0);
     assert!(
         metrics
             .prometheus()
@@ -426,6 +426,24 @@ async fn one_leads_and_another_takes_over() {
         task.abort();
     }
     assert_eq!(annals.ids("acme"), ["a0", "a1", "a2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_drains_can_be_run_again_at_once() {
+    let (annals, host) = (Annals::start(), host());
+    host.outbox
+        .ensure_organization(&host.database, "acme", "Acme")
+        .unwrap();
+    let long = RelayOptions {
+        lease: Duration::from_secs(600),
+        ..options()
+    };
+    for n in 1..=3 {
+        host.record("acme", &format!("a{n}"));
+        let mut relay = host.relay(&annals, long).await;
+        relay.drain().await.unwrap();
+        assert_eq!(annals.ids("acme"), ids("a", 1..n + 1));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Changing one's address: asked for with the password, done by the link that the new address gets.
+//! Changing one's address: asked for with the password, done by the link that the new address gets, in the hands of the same person.
 
 use rusqlite::params;
 
@@ -41,12 +41,19 @@ pub(crate) fn request(
     )
 }
 
-/// Makes the new address the person's, which he has proved by opening the link.
-pub(crate) fn confirm(act: &Act<'_>, token: &str) -> Result<(), Refused> {
+/// Makes the new address the person's, by its link and his session or password together: the link alone would make it the address of
+/// whoever typed it, as soon as its owner clicks, and what its domain may join would be open to a stranger.
+pub(crate) fn confirm(act: &Act<'_>, token: &str, is_owner: bool) -> Result<(), Refused> {
     let verification = Verification::by_token(act.db, token, act.now)?;
     let before = &verification.user;
     if verification.purpose != Purpose::EmailChange {
         return Err(Refused::not_found());
+    }
+    if !is_owner {
+        return Err(Refused::invalid(
+            "password",
+            "This is not the password of that account. Sign in there first, then open the link again.",
+        ));
     }
     if User::by_email(act.db, &verification.email)?.is_some() {
         return Err(Refused::conflict("This address has an account by now."));

@@ -38,8 +38,8 @@ pub(super) struct Notice<'a> {
     /// Where the button of the form posts to, and what it says; empty for none.
     pub(super) action: &'a str,
     pub(super) button: &'a str,
-    /// Whether the form asks for the password.
-    pub(super) password: bool,
+    /// Which password the form asks for, in words; empty for none.
+    pub(super) password: &'a str,
     pub(super) problem: &'a Problem,
 }
 
@@ -129,10 +129,11 @@ async fn verify_page(app: &App, visitor: &Visitor, token: String, problem: Probl
     let verification = app
         .read(move |db| Verification::by_token(db, &looked_up, now))
         .await?;
-    let mine = visitor
-        .signed_in
-        .as_ref()
-        .is_some_and(|(_, user)| user.id == verification.user.id);
+    let password = if is_mine(visitor, &verification) {
+        ""
+    } else {
+        "The one that you chose when you signed up."
+    };
     let mut shell = plain(visitor, "Confirm your address");
     problem.above(&mut shell, &["password"]);
     let notice = Notice {
@@ -145,7 +146,7 @@ async fn verify_page(app: &App, visitor: &Visitor, token: String, problem: Probl
         ),
         action: &format!("/verify/{token}"),
         button: "Confirm",
-        password: !mine,
+        password,
         problem: &problem,
     };
     again(&problem, &notice)
@@ -178,26 +179,44 @@ async fn verify_as(
     token: &str,
     password: String,
 ) -> Result<Option<crate::domain::session::Begun>, Refused> {
-    let (now, looked_up) = (app.clock.now(), token.to_owned());
-    let verification = app
-        .read(move |db| Verification::by_token(db, &looked_up, now))
-        .await?;
-    let user = verification.user;
-    let mine = visitor
-        .signed_in
-        .as_ref()
-        .is_some_and(|(_, signed_in)| signed_in.id == user.id);
-    if !mine {
-        app.limiter
-            .count(Limited::LoginOfAccount, &user.email, now)?;
-    }
-    let is_owner = mine || app.passwords.verify(password, user.password_hash).await?;
+    let (mine, is_owner) = is_owner(app, visitor, token, password).await?;
     let (token, device) = (token.to_owned(), visitor.device.clone());
     visitor
         .act(app, move |act| {
             signup::verify(act, &token, is_owner, (!mine).then_some(&device))
         })
         .await
+}
+
+/// Whether a link is opened in a session of the person whose address it proves, and whether by that person: so it is there, and with
+/// the password.
+async fn is_owner(
+    app: &App,
+    visitor: &Visitor,
+    token: &str,
+    password: String,
+) -> Result<(bool, bool), Refused> {
+    let (now, looked_up) = (app.clock.now(), token.to_owned());
+    let verification = app
+        .read(move |db| Verification::by_token(db, &looked_up, now))
+        .await?;
+    let user = &verification.user;
+    if is_mine(visitor, &verification) {
+        return Ok((true, true));
+    }
+    app.limiter
+        .count(Limited::LoginOfAccount, &user.email, now)?;
+    let is_right = app
+        .passwords
+        .verify(password, user.password_hash.clone())
+        .await?;
+    Ok((false, is_right))
+}
+
+/// Whether this is a session of the person whose address a link proves.
+fn is_mine(visitor: &Visitor, verification: &Verification) -> bool {
+    let signed_in = visitor.signed_in.as_ref();
+    signed_in.is_some_and(|(_, user)| user.id == verification.user.id)
 }
 
 pub(super) async fn send_again(
@@ -218,40 +237,64 @@ pub(super) async fn show_confirm_email(
     visitor: Visitor,
     Path(token): Path<String>,
 ) -> Answer {
+    confirm_page(&app, &visitor, token, Problem::none()).await
+}
+
+async fn confirm_page(app: &App, visitor: &Visitor, token: String, problem: Problem) -> Answer {
     let (now, looked_up) = (app.clock.now(), token.clone());
     let verification = app
         .read(move |db| Verification::by_token(db, &looked_up, now))
         .await?;
-    page(&Notice {
-        shell: plain(&visitor, "Confirm your new address"),
+    let mut shell = plain(visitor, "Confirm your new address");
+    problem.above(&mut shell, &["password"]);
+    let (name, email) = (&verification.user.name, &verification.email);
+    let mut text = format!("From now on {name} signs in as {email}.");
+    let mut password = "";
+    if !is_mine(visitor, &verification) {
+        text.push_str(" If you did not ask for this in your account, close this page: your address stays yours.");
+        password = "The one of the account whose address changes.";
+    }
+    let notice = Notice {
+        shell,
         icon: "mail",
         title: "Confirm your new address",
-        text: &format!(
-            "From now on {} signs in as {}.",
-            verification.user.name, verification.email
-        ),
+        text: &text,
         action: &format!("/confirm-email/{token}"),
         button: "Confirm",
-        password: false,
-        problem: &Problem::none(),
-    })
+        password,
+        problem: &problem,
+    };
+    again(&problem, &notice)
 }
 
 pub(super) async fn confirm_email(
     State(app): State<App>,
     visitor: Visitor,
     Path(token): Path<String>,
-    Filled(_): Filled<Pressed>,
+    Filled(form): Filled<VerifyForm>,
 ) -> Answer {
+    match confirm_email_as(&app, &visitor, &token, form.password).await {
+        Ok(back) => Ok(to_with(back, "Your new address is confirmed.")),
+        Err(refused) if refused.field.is_some() => {
+            confirm_page(&app, &visitor, token, refused.into()).await
+        }
+        Err(refused) => Err(refused),
+    }
+}
+
+/// Confirms, and says where to go on.
+async fn confirm_email_as(
+    app: &App,
+    visitor: &Visitor,
+    token: &str,
+    password: String,
+) -> Result<&'static str, Refused> {
+    let (mine, is_owner) = is_owner(app, visitor, token, password).await?;
+    let token = token.to_owned();
     visitor
-        .act(&app, move |act| email_change::confirm(act, &token))
+        .act(app, move |act| email_change::confirm(act, &token, is_owner))
         .await?;
-    let back = if visitor.signed_in.is_some() {
-        "/account"
-    } else {
-        "/login"
-    };
-    Ok(to_with(back, "Your new address is confirmed."))
+    Ok(if mine { "/account" } else { "/login" })
 }
 
 pub(super) async fn show_verify_domain(
@@ -280,7 +323,7 @@ pub(super) async fn show_verify_domain(
         ),
         action: &format!("/verify-domain/{token}"),
         button: "Confirm the domain",
-        password: false,
+        password: "",
         problem: &Problem::none(),
     })
 }
@@ -312,7 +355,7 @@ pub(super) fn notice(visitor: &Visitor, icon: &'static str, title: &str, text: &
         text,
         action: "",
         button: "",
-        password: false,
+        password: "",
         problem: &Problem::none(),
     })
 }

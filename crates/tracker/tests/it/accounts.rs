@@ -290,6 +290,50 @@ fn a_link_alone_proves_no_account_that_another_has_made() {
     );
 }
 
+/// Who types the address of somebody else gets nothing from a click of its owner: not the address, and not what its domain opens.
+#[test]
+fn an_address_is_proved_by_its_owner_in_the_account_that_gets_it() {
+    let world = World::new();
+    let (ann, _) = world.admin("Ann Keller", "ann@acme.example", "Acme");
+    let domain = [("email", "ann@acme.example"), ("role", "member")];
+    ann.post("/w/acme/settings/domains", &domain);
+    let link = world.link("ann@acme.example", "Confirm acme.example");
+    assert_eq!(ann.post(&link, &[]).status, 303);
+
+    let mallory = world.sign_up("Mallory", "mallory@evil.example");
+    let ask = |email: &str| {
+        let fields = [("email", email), ("email_password", PASSWORD)];
+        assert_eq!(mallory.post("/account/email", &fields).status, 303);
+    };
+    ask("newhire@acme.example");
+    let link = world.link("newhire@acme.example", "Confirm your new address");
+    let nobody = world.browser();
+    let page = nobody.get(&link);
+    assert!(page.text().contains("close this page"), "{}", page.text());
+    assert_eq!(nobody.post(&link, &[]).status, 422);
+    let guessed = nobody.post(&link, &[("password", "a guess of hers")]);
+    assert_eq!(guessed.status, 422, "{}", guessed.text());
+    // Nor where the owner is signed in as somebody else, with the password of that account.
+    assert_eq!(ann.post(&link, &[]).status, 422);
+    assert!(!mallory.get("/").text().contains("Acme"));
+    let of_mallory = "select email from user where name = 'Mallory'";
+    assert_eq!(world.one(of_mallory), "mallory@evil.example");
+
+    // Whoever has both may: in a session of the account, or with its password in another browser.
+    ask("mallory@gamma.example");
+    let link = world.link("mallory@gamma.example", "Confirm your new address");
+    assert!(!mallory.get(&link).body.contains(r#"type="password""#));
+    assert_eq!(mallory.post(&link, &[]).status, 303);
+    assert_eq!(world.one(of_mallory), "mallory@gamma.example");
+    ask("mallory@delta.example");
+    let link = world.link("mallory@delta.example", "Confirm your new address");
+    let phone = world.browser();
+    phone.get(&link);
+    let page = phone.post(&link, &[("password", PASSWORD)]);
+    assert_eq!((page.status, page.to()), (303, "/login"));
+    assert_eq!(world.one(of_mallory), "mallory@delta.example");
+}
+
 #[test]
 fn attempts_beyond_a_limit_are_not_compared_and_told_as_one() {
     let limits = tracker::Limits {

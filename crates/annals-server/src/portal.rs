@@ -282,6 +282,7 @@ pub(crate) async fn launch(
                 embed_origin: None,
                 return_url: None,
                 external_user_id: None,
+                expires_at: None,
                 viewed_recorded: false,
             };
             let own = act(&grant, session, &guest).event(&app, "audit_log.signed_in");

@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) annals: Client,
     /// Rung when there may be mails to send.
     pub(crate) mails: Notify,
+    /// Rung when there may be pages of the audit log to close.
+    pub(crate) viewers: Notify,
     /// How many requests to providers run at once.
     pub(crate) calls: Arc<Semaphore>,
     database: Database,
@@ -65,6 +67,7 @@ impl App {
             passwords: Passwords::new(),
             annals,
             mails: Notify::new(),
+            viewers: Notify::new(),
             calls: Arc::new(Semaphore::new(CALLS)),
             database,
             outbox: SqliteOutbox::default(),
@@ -102,6 +105,7 @@ impl App {
     ) -> Result<T, Refused> {
         let done = self.transaction(now, work);
         self.mails.notify_one();
+        self.viewers.notify_one();
         done.map_err(|refused| self.after(now, refused))
     }
 

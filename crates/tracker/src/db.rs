@@ -10,7 +10,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::refused::Refused;
 
 /// The tables, in the order in which they came to be. What is released is never edited; a change is a new file.
-const MIGRATIONS: [&str; 1] = [include_str!("db/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("db/0001_first.sql"),
+    include_str!("db/0002_viewer_closing.sql"),
+];
 /// How long a writer waits for the relay, which is the other one.
 const BUSY: Duration = Duration::from_secs(5);
 /// Connections that are kept for the next reader.

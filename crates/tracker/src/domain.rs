@@ -28,5 +28,6 @@ pub(crate) mod session;
 pub(crate) mod signup;
 pub(crate) mod text;
 pub(crate) mod user;
+pub(crate) mod viewer;
 pub(crate) mod widget;
 pub(crate) mod workspace;

@@ -1,7 +1,9 @@
-//! What runs beside the requests: sending mails, forwarding issues, telling floods, the relay. All of it is started here.
+//! What runs beside the requests: sending mails, forwarding issues, closing pages of the audit log, telling floods, the relay. All of it
+//! is started here.
 
 pub(crate) mod forward;
 pub(crate) mod mails;
+pub(crate) mod viewers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ pub(crate) async fn run(
         let _ = stop.changed().await;
     };
     loops.spawn(mails::run(app.clone(), mailer, told(stop.clone())));
+    loops.spawn(viewers::run(app.clone(), told(stop.clone())));
     loops.spawn(relay.run(told(stop.clone())));
     forward::resume(&app).await;
     let mut tidying = tokio::time::interval(TIDY_EVERY);

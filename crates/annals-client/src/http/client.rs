@@ -15,7 +15,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::context::RequestContext;
 use crate::event::NewEvent;
-use crate::organization::{Organization, PortalLink};
+use crate::organization::{Organization, PortalLink, revocation};
 use crate::receipt::{Kept, Receipt};
 
 /// A client of one Annals, with one pool of connections. Clones share it.
@@ -222,6 +222,23 @@ impl Client {
             match self.shared.transport.link(body.clone()).await {
                 Err(error) => self.wait_or_give_up(&mut tries, error).await?,
                 Ok(link) => return Ok(link),
+            }
+        }
+    }
+
+    /// Takes back what was given to a person: links of the workspace that were made for [`PortalLink::user`] with this id open nothing
+    /// any more, and pages that they have opened are refused at the next request. Call it when somebody may no longer read the log. It
+    /// can be called again, and that there was nothing is no error.
+    ///
+    /// # Errors
+    /// As [`Client::portal_link`].
+    pub async fn close_portal_of(&self, workspace: &str, user: &str) -> Result<(), ClientError> {
+        let body = revocation(workspace, user);
+        let mut tries = 0;
+        loop {
+            match self.shared.transport.revoke(body.clone()).await {
+                Err(error) => self.wait_or_give_up(&mut tries, error).await?,
+                Ok(()) => return Ok(()),
             }
         }
     }

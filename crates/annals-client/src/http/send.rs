@@ -73,8 +73,17 @@ impl Transport {
     }
 
     pub(crate) async fn ensure(&self, body: String) -> Result<(), ClientError> {
+        self.done("/organizations", body).await
+    }
+
+    pub(crate) async fn revoke(&self, body: String) -> Result<(), ClientError> {
+        self.done("/portal/revoke_link", body).await
+    }
+
+    /// Posts what has no answer but that it is done.
+    async fn done(&self, path: &str, body: String) -> Result<(), ClientError> {
         let reply = self
-            .send(Method::POST, "/organizations", JSON, Bytes::from(body))
+            .send(Method::POST, path, JSON, Bytes::from(body))
             .await?;
         if reply.is_success() {
             Ok(())

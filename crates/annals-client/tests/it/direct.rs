@@ -57,7 +57,8 @@ async fn a_link_is_for_a_person_a_page_and_a_frame() {
         .role("owner")
         .path("/w/acme/audit-logs?q=outcome%3Afailure")
         .embed_origin("https://app.example.com")
-        .return_url("https://app.example.com/acme/settings");
+        .return_url("https://app.example.com/acme/settings")
+        .session_seconds(900);
     let link = client.portal_link_for(&wanted).await.unwrap();
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .max_redirects(0)
@@ -94,6 +95,30 @@ async fn a_link_is_for_a_person_a_page_and_a_frame() {
             .read_to_string()
             .unwrap()
             .contains("Ana Ruiz")
+    );
+
+    // Taken back: refused from now on, as often as it is asked for.
+    let log = format!("{}/w/acme/audit-logs", annals.url());
+    let status = || match agent.get(&log).header("cookie", cookie).call() {
+        Ok(page) => page.status().as_u16(),
+        Err(ureq::Error::StatusCode(status)) => status,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(status(), 200);
+    client.close_portal_of("acme", "usr_2").await.unwrap();
+    assert_eq!(status(), 200);
+    client.close_portal_of("acme", "usr_1").await.unwrap();
+    client.close_portal_of("acme", "usr_1").await.unwrap();
+    assert_eq!(status(), 401);
+    assert!(matches!(
+        client.close_portal_of("nobody", "usr_1").await,
+        Err(ClientError::UnknownWorkspace)
+    ));
+    assert!(
+        client
+            .portal_link_for(&wanted.clone().session_seconds(59))
+            .await
+            .is_err()
     );
 
     let wrong = PortalLink::new("acme").path("/w/other/audit-logs");

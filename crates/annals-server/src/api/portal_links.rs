@@ -48,7 +48,7 @@ pub(crate) struct PortalLinkBody {
     intent: Option<String>,
     /// Where "back" leads.
     return_url: Option<String>,
-    /// Your id of the person, by which `/portal/revoke_link` revokes this link later.
+    /// Your id of the person, by which `/portal/revoke_link` revokes this link later, as by that of `user`.
     external_user_id: Option<String>,
     /// Accepted as `WorkOS` does, at most 20; nothing is sent to them.
     it_contact_emails: Option<Vec<String>>,
@@ -61,6 +61,8 @@ pub(crate) struct PortalLinkBody {
     path: Option<String>,
     /// Ours: the origin of the page that shows the viewer in a frame.
     embed_origin: Option<String>,
+    /// Ours: how many seconds what the link opens lasts at most, 60 to 86400 (default).
+    session_seconds: Option<u32>,
 }
 
 /// Make a portal link.
@@ -105,6 +107,7 @@ async fn create(
         embed_origin: fields.text("embed_origin"),
         return_url: fields.text("return_url"),
         external_user_id: fields.text("external_user_id"),
+        session_seconds: session_seconds(&mut fields),
         created_by: caller.key.id.clone(),
         organization_id: organization_id.clone(),
     };
@@ -160,14 +163,15 @@ async fn create(
 pub(crate) struct RevokeBody {
     /// The workspace.
     organization: String,
-    /// What the links were made with.
+    /// Your id of the person: the `external_user_id` that the links were made with, or the `id` of their `user`.
     external_user_id: String,
 }
 
 /// Revoke the portal links of a person.
 ///
-/// Every link of the workspace that was made with this `external_user_id` stops working, and what was
-/// opened by one is closed. That there was none is no error.
+/// Every link of the workspace that was made with this `external_user_id`, or for a `user` with this `id`,
+/// stops working, and what was opened by one is closed: the next request is refused. That there was none
+/// is no error. Call it when somebody may no longer read the log.
 #[utoipa::path(
     post,
     path = "/portal/revoke_link",
@@ -216,6 +220,12 @@ fn word<T>(
         fields.fault(name, "unknown_value", &format!("must be {words}"));
     }
     value
+}
+
+/// Reads how long what the link opens is to last; the store says how long it may.
+fn session_seconds(fields: &mut Fields) -> Option<u32> {
+    let seconds = fields.nullable_integer("session_seconds").flatten()?;
+    Some(u32::try_from(seconds).unwrap_or(0))
 }
 
 fn user(fields: &mut Fields) -> Option<PortalUser> {

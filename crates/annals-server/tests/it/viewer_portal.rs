@@ -390,6 +390,61 @@ async fn only_named_origins_may_frame_the_log() {
 }
 
 #[tokio::test]
+async fn who_may_no_longer_read_is_refused_at_the_next_request() {
+    let server = TestServer::start().await;
+    server.record(ACME, &event("issue.created")).await;
+    let (dana, eli) = (Browser::new(&server), Browser::new(&server));
+    dana.open(&link(&server, ACME, &json!({})).await)
+        .await
+        .is(200);
+    let unopened = link(&server, ACME, &json!({})).await;
+    let other = json!({ "user": { "id": "user_eli", "name": "Eli Stone" } });
+    eli.open(&link(&server, ACME, &other).await).await.is(200);
+
+    let body = json!({ "organization": ACME, "external_user_id": "user_dana" });
+    let revoke = async || {
+        let revoked = server.post("/portal/revoke_link", ROOT, &body).await;
+        revoked.is(204);
+    };
+    revoke().await;
+    dana.get(LOG).await.is(401);
+    let file = format!("{LOG}/download.csv");
+    let own = [("sec-fetch-site", "same-origin")];
+    dana.send(Method::GET, &file, &own, "").await.is(401);
+    Browser::new(&server).open(&unopened).await.is(404);
+    eli.get(LOG).await.is(200);
+    // It is in the log once, however often it is asked for.
+    revoke().await;
+    let of_links: Vec<String> = actions(&server).await;
+    let revoked = of_links
+        .iter()
+        .filter(|action| *action == "audit_log.link_revoked");
+    assert_eq!(revoked.count(), 1, "{of_links:?}");
+}
+
+#[tokio::test]
+async fn a_link_says_how_long_what_it_opens_lasts() {
+    let server = TestServer::start().await;
+    server.record(ACME, &event("issue.created")).await;
+    let browser = Browser::new(&server);
+    let short = json!({ "session_seconds": 900 });
+    browser
+        .open(&link(&server, ACME, &short).await)
+        .await
+        .is(200);
+    server.clock.set(time("2026-11-22T12:14:59Z"));
+    browser.get(LOG).await.is(200);
+    server.clock.set(time("2026-11-22T12:15:00Z"));
+    browser.get(LOG).await.is(401);
+    for wrong in [json!(0), json!(-1), json!(86_401), json!("900")] {
+        let body = json!({ "organization": ACME, "session_seconds": wrong });
+        let refused = server.post("/portal/generate_link", ROOT, &body).await;
+        let text = refused.is(422).json().to_string();
+        assert!(text.contains("session_seconds"), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn signing_out_needs_the_form_of_the_page() {
     let server = TestServer::start().await;
     server.record(ACME, &event("issue.created")).await;

@@ -19,6 +19,8 @@ pub(super) use rows::load;
 
 /// How long a link can be redeemed.
 pub const LINK_SECONDS: u32 = 300;
+/// What a link opens can be made to last this long at least.
+const SESSION_SECONDS_MIN: u32 = 60;
 /// How long a handoff token can be redeemed.
 pub const HANDOFF_SECONDS: u32 = 60;
 
@@ -54,9 +56,13 @@ pub struct NewLink {
     pub embed_origin: Option<String>,
     /// Where "back" leads.
     pub return_url: Option<String>,
-    /// The host's id of the person, by which all links made for that person can be revoked.
+    /// The host's id of the person, by which all links made for that person can be revoked, as by
+    /// that of `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_user_id: Option<String>,
+    /// How long what it opens lasts at most; [`SESSION_SECONDS`] unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_seconds: Option<u32>,
     /// The key that made it.
     pub created_by: String,
 }
@@ -197,9 +203,20 @@ pub(super) struct Handoff {
     expires_at: Timestamp,
 }
 
+/// Whether something that was given to a person was given to this one. The host names a person by
+/// either of the two; whoever has named somebody as the reader must not have to name him again for
+/// it to be taken back.
+pub(super) fn is_given_to(
+    person: &str,
+    external_user_id: Option<&str>,
+    user: Option<&PortalUser>,
+) -> bool {
+    external_user_id == Some(person) || user.is_some_and(|user| user.id == person)
+}
+
 impl Link {
-    /// What it gives to the session that redeems it.
-    pub(super) fn grant(&self) -> Grant {
+    /// What it gives to the session that redeems it at this time.
+    pub(super) fn grant(&self, now: Timestamp) -> Grant {
         Grant {
             organization_id: self.terms.organization_id.clone(),
             intent: self.terms.intent,
@@ -209,6 +226,10 @@ impl Link {
             embed_origin: self.terms.embed_origin.clone(),
             return_url: self.terms.return_url.clone(),
             external_user_id: self.terms.external_user_id.clone(),
+            expires_at: self
+                .terms
+                .session_seconds
+                .map(|lasts| after(now, lasts).as_micros()),
             viewed_recorded: false,
         }
     }
@@ -233,10 +254,11 @@ impl Links {
     }
 
     /// The links made for this workspace and person.
-    pub(super) fn made_for(&self, organization_id: &str, external_user_id: &str) -> Vec<[u8; 32]> {
+    pub(super) fn made_for(&self, organization_id: &str, person: &str) -> Vec<[u8; 32]> {
         let terms = |link: &Arc<Link>| {
+            let (id, user) = (&link.terms.external_user_id, &link.terms.user);
             link.terms.organization_id == organization_id
-                && link.terms.external_user_id.as_deref() == Some(external_user_id)
+                && is_given_to(person, id.as_deref(), user.as_ref())
         };
         self.by_digest
             .iter()
@@ -256,6 +278,13 @@ impl Links {
         self.by_digest
             .retain(|_, link| link.expires_at.as_micros() > forgotten_before(now));
     }
+}
+
+fn after(now: Timestamp, seconds: u32) -> Timestamp {
+    Timestamp::clamped(
+        now.as_micros()
+            .saturating_add(i64::from(seconds) * 1_000_000),
+    )
 }
 
 /// Links that expired before this time, in microseconds, are forgotten.

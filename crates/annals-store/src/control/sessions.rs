@@ -76,6 +76,18 @@ impl Session {
         session
     }
 
+    /// The same session without the grants that have ended, if it has such; none if it has no other.
+    fn at(self: &Arc<Session>, now: Timestamp) -> Option<Arc<Session>> {
+        let has_ended =
+            |grant: &Arc<Grant>| grant.expires_at.is_some_and(|end| end <= now.as_micros());
+        if !self.grants.values().any(has_ended) {
+            return Some(Arc::clone(self));
+        }
+        let mut session = self.copied();
+        session.grants.retain(|_, grant| !has_ended(grant));
+        (!session.grants.is_empty()).then(|| Arc::new(session))
+    }
+
     fn copied(&self) -> Session {
         Session {
             id: self.id.clone(),
@@ -120,6 +132,9 @@ pub struct Grant {
     /// The host's id of the person, by which the grant can be revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_user_id: Option<String>,
+    /// When it ends, in microseconds since 1970, where that may be before the session does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// Whether reading the log in this session has been recorded.
     pub viewed_recorded: bool,
 }
@@ -131,16 +146,18 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// The session with this digest if it has not ended, and remembers that it was seen.
+    /// The session with this digest if it has not ended, with what it still holds, and remembers that
+    /// it was seen.
     pub(super) fn recognise(&self, digest: &[u8; 32], now: Timestamp) -> Option<Arc<Session>> {
         let session = self.by_digest.get(digest)?;
         if session.expires_at() <= now {
             return None;
         }
+        let session = session.at(now)?;
         session
             .last_seen
             .fetch_max(now.as_micros(), Ordering::Relaxed);
-        Some(Arc::clone(session))
+        Some(session)
     }
 
     pub(super) fn get(&self, digest: &[u8; 32]) -> Option<&Arc<Session>> {

@@ -102,6 +102,7 @@ fn link() -> NewLink {
         embed_origin: None,
         return_url: None,
         external_user_id: None,
+        session_seconds: None,
         created_by: "key_1".to_owned(),
     }
 }

@@ -21,6 +21,7 @@ fn new_link(organization_id: &str) -> NewLink {
         embed_origin: None,
         return_url: Some("https://app.example/settings".to_owned()),
         external_user_id: None,
+        session_seconds: None,
         created_by: "key_1".to_owned(),
     }
 }
@@ -419,6 +420,75 @@ async fn revoking_ends_the_links_and_grants_of_one_person() {
 }
 
 #[tokio::test]
+async fn whoever_a_link_names_as_its_reader_can_be_shut_out() {
+    let fixture = Fixture::new();
+    fixture.organization("acme").await;
+    let opened = redeem(&fixture, &link(&fixture, new_link("acme")).await, None)
+        .await
+        .unwrap();
+    let unused = link(&fixture, new_link("acme")).await;
+    let revoke = async |person| {
+        let revoked = fixture.store.revoke_links("acme", person, |_| Vec::new());
+        revoked.await.unwrap()
+    };
+    assert_eq!((revoke("u2").await, revoke("u1").await), (0, 3));
+    let cookie = opened.cookie.unwrap();
+    assert!(fixture.store.session(cookie.expose()).is_none());
+    assert_eq!(
+        redeem(&fixture, &unused, None).await.unwrap_err(),
+        RedeemRefusal::Unknown
+    );
+}
+
+#[tokio::test]
+async fn what_a_link_opens_lasts_no_longer_than_it_says() {
+    let fixture = Fixture::new();
+    fixture.organization("acme").await;
+    fixture.organization("beta").await;
+    let short = NewLink {
+        session_seconds: Some(600),
+        ..new_link("acme")
+    };
+    let opened = redeem(&fixture, &link(&fixture, short.clone()).await, None)
+        .await
+        .unwrap();
+    let (alone, handoff) = (opened.cookie.unwrap(), opened.handoff.unwrap());
+    let both = redeem(&fixture, &link(&fixture, short.clone()).await, None)
+        .await
+        .unwrap()
+        .cookie
+        .unwrap();
+    let other = link(&fixture, new_link("beta")).await;
+    redeem(&fixture, &other, Some(&both)).await.unwrap();
+    // A page that opens at top level has no more time than the frame.
+    let moved = hand_off(&fixture, &handoff, None)
+        .await
+        .unwrap()
+        .cookie
+        .unwrap();
+    assert!(fixture.store.session(alone.expose()).is_none());
+
+    fixture.at(599);
+    assert!(fixture.store.session(moved.expose()).is_some());
+    fixture.at(600);
+    let check = |fixture: &Fixture| {
+        assert!(fixture.store.session(moved.expose()).is_none());
+        let session = fixture.store.session(both.expose()).unwrap();
+        assert!(session.grant("acme").is_none() && session.grant("beta").is_some());
+    };
+    check(&fixture);
+    let fixture = fixture.reopened();
+    check(&fixture);
+    // Another link begins anew, in the same browser.
+    redeem(&fixture, &link(&fixture, short).await, Some(&both))
+        .await
+        .unwrap();
+    fixture.at(1199);
+    let session = fixture.store.session(both.expose()).unwrap();
+    assert!(session.grant("acme").is_some());
+}
+
+#[tokio::test]
 async fn links_lead_nowhere_else() {
     let fixture = Fixture::new();
     fixture.organization("acme").await;
@@ -479,6 +549,20 @@ async fn links_lead_nowhere_else() {
                     name: None,
                     email: None,
                 }),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "session_seconds",
+            NewLink {
+                session_seconds: Some(59),
+                ..new_link("acme")
+            },
+        ),
+        (
+            "session_seconds",
+            NewLink {
+                session_seconds: Some(24 * 3600 + 1),
                 ..new_link("acme")
             },
         ),

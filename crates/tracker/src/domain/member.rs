@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::permission::Deed;
 use super::user::User;
+use super::viewer;
 use super::workspace::Workspace;
 use crate::act::Act;
 use crate::events;
@@ -188,7 +189,7 @@ impl Member {
         Ok(self.role == Role::Admin && admins <= 1)
     }
 
-    /// Takes everything in the workspace's projects back from this person. Gives the projects and how many issues lost their assignee.
+    /// Takes everything in the workspace back from this person. Gives the projects and how many issues lost their assignee.
     pub(crate) fn let_go(
         &self,
         act: &Act<'_>,
@@ -213,6 +214,9 @@ impl Member {
             "update project set default_assignee_id = null where default_assignee_id = ?2 and id in ({ours})"
         );
         act.db.execute(&sql, [&self.workspace.id, &self.user.id])?;
+        if self.may(Deed::ReadAuditLog) {
+            viewer::close(act, &self.workspace.id, &self.user.id)?;
+        }
         self.membership().end(act, cause)?;
         Ok((projects, unassigned))
     }
@@ -285,6 +289,9 @@ pub(crate) fn set_role(act: &Act<'_>, by: &Member, user: &str, role: Role) -> Re
     act.db
         .prepare_cached("update membership set role = ?2 where id = ?1")?
         .execute([&member.membership_id, role.as_str()])?;
+    if member.may(Deed::ReadAuditLog) && !Deed::ReadAuditLog.allowed_to(role) {
+        viewer::close(act, &member.workspace.id, &member.user.id)?;
+    }
     // The owner is an admin.
     let handed_over = role < Role::Admin && member.workspace.owner_id == member.user.id;
     if handed_over {

@@ -6,6 +6,7 @@ use annals_client::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::user::User;
+use super::viewer;
 use crate::act::Act;
 use crate::clock::{later, seconds_between};
 use crate::events;
@@ -91,6 +92,14 @@ impl Session {
         Ok(user.map(|user| (session, user)))
     }
 
+    /// Whether it has not ended since.
+    pub(crate) fn lives(&self, db: &Connection, now: Timestamp) -> Result<bool, Refused> {
+        let sql = "select exists (select 1 from session where id = ?1 and ended_at is null and expires_at > ?2)";
+        Ok(db
+            .prepare_cached(sql)?
+            .query_row(params![self.id, now.as_micros()], |row| row.get(0))?)
+    }
+
     /// Those of a person that live, newest first.
     pub(crate) fn of_user(
         db: &Connection,
@@ -173,6 +182,8 @@ pub(crate) fn log_out(
     if everywhere {
         end_all(act, &user.id, None)?;
     }
+    // Which of his sessions opened a page of Annals is not known, so all of them close. Elsewhere the next look opens it again.
+    viewer::close_of(act, &user.id)?;
     let seconds = seconds_between(session.created_at, act.now);
     act.record_account(user, |membership| {
         Some(events::user::logout(
@@ -187,18 +198,24 @@ pub(crate) fn log_out(
 
 /// Ends one of one's other sessions. (A session that is taken away is no logout, and has no event.)
 pub(crate) fn revoke(act: &Act<'_>, user: &User, session: &str) -> Result<(), Refused> {
-    act.db.execute(
+    let ended = act.db.execute(
         "update session set ended_at = ?3, end_cause = 'revoked' where id = ?2 and user_id = ?1 and ended_at is null",
         params![user.id, session, act.now.as_micros()],
     )?;
-    Ok(())
+    if ended == 0 {
+        return Ok(());
+    }
+    viewer::close_of(act, &user.id)
 }
 
 /// Ends all of a person's sessions but one, and says how many.
 pub(crate) fn end_all(act: &Act<'_>, user: &str, but: Option<&str>) -> Result<usize, Refused> {
-    Ok(act.db.execute(
+    let ended = act.db.execute(
         "update session set ended_at = ?3, end_cause = 'revoked'
          where user_id = ?1 and id is not ?2 and ended_at is null and expires_at > ?3",
         params![user, but, act.now.as_micros()],
-    )?)
+    )?;
+    // Also if there was none: a session that has run out may have opened a page of Annals that has not.
+    viewer::close_of(act, user)?;
+    Ok(ended)
 }

@@ -1,6 +1,7 @@
 //! Settings → Audit Logs: Annals' own page, in a frame.
 //!
 //! The page asks Annals for a link each time it is shown: for this person, to the page that `open` names, in a frame of this origin.
+//! What a link opens is a session at Annals, which ends with the right to read (`domain/viewer.rs`), and soon anyway.
 //! Whether the workspace may read its log is Annals' to say; where it may not, the frame shows how to get it.
 
 use askama::Template;
@@ -18,8 +19,12 @@ use super::settings::nav;
 use super::visitor::Seat;
 use crate::app::App;
 use crate::domain::permission::Deed;
+use crate::domain::viewer;
 use crate::look::{Link, Shell};
 use crate::refused::Refused;
+
+/// How long Annals' page goes on by itself. It is told when somebody may read no more; this holds where it cannot be told.
+const VIEWER_SECONDS: u32 = 30 * 60;
 
 #[derive(Template)]
 #[template(path = "settings_audit_logs.html")]
@@ -50,6 +55,7 @@ pub(super) async fn show(State(app): State<App>, seat: Seat, Query(query): Query
         .user(&user.id, &user.name, &user.email)
         .role("owner")
         .embed_origin(&origin)
+        .session_seconds(VIEWER_SECONDS)
         .return_url(
             app.settings
                 .link(&format!("/w/{}/settings", workspace.slug)),
@@ -69,6 +75,15 @@ pub(super) async fn show(State(app): State<App>, seat: Seat, Query(query): Query
             (String::new(), false)
         }
     };
+    // Whoever has lost the right while Annals was asked gets no link: it may have been told before it made this one.
+    let (member, now) = (seat.member.clone(), app.clock.now());
+    let (session, _) = seat
+        .visitor
+        .signed_in
+        .clone()
+        .ok_or_else(Refused::not_found)?;
+    app.read(move |db| viewer::check(db, &member, &session, now))
+        .await?;
     let annals = csrf::origin(&link);
     let shown = AuditLogsPage {
         shell: within(&app, &seat, "Audit Logs", Place::Settings).await?,

@@ -95,6 +95,13 @@ impl Annals {
         self.child = Some(child);
     }
 
+    /// Ends it as a power cut does. What it has acknowledged is there when it runs again.
+    pub(crate) fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     pub(crate) fn address(&self) -> String {
         self.port.address().to_string()
     }
@@ -132,13 +139,15 @@ impl Annals {
         self.ask("GET", &format!("/organizations/{workspace}"), "")
     }
 
+    /// Everything that stands in a log, Annals' own events too.
+    pub(crate) fn all_events(&self, workspace: &str) -> (u16, String) {
+        let path = format!("/audit_logs/events.ndjson?organization_id={workspace}&order=asc");
+        self.ask("GET", &path, "")
+    }
+
     /// The events of a log in order, without Annals' own.
     fn log(&self, workspace: &str) -> Vec<Event> {
-        let (status, text) = self.ask(
-            "GET",
-            &format!("/audit_logs/events.ndjson?organization_id={workspace}&order=asc"),
-            "",
-        );
+        let (status, text) = self.all_events(workspace);
         if status != 200 {
             return Vec::new();
         }
@@ -154,9 +163,8 @@ impl Annals {
 
 impl Drop for Annals {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+        if self.child.is_some() {
+            self.stop();
         }
     }
 }

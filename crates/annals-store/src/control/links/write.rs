@@ -5,8 +5,11 @@ use std::sync::Arc;
 use annals_event::Timestamp;
 use rusqlite::Transaction;
 
-use super::{HANDOFF_SECONDS, Handoff, LINK_SECONDS, Link, NewLink, RedeemRefusal, Redeemed, rows};
-use crate::control::sessions::{self, Grant};
+use super::{
+    HANDOFF_SECONDS, Handoff, LINK_SECONDS, Link, NewLink, RedeemRefusal, Redeemed,
+    SESSION_SECONDS_MIN, after, rows,
+};
+use crate::control::sessions::{self, Grant, SESSION_SECONDS};
 use crate::control::texts::{is_origin, is_page_of, is_web_address};
 use crate::control::{Control, ControlError, Secret, Session, read, tokens, turn, write};
 use crate::{Recorded, Store};
@@ -97,7 +100,7 @@ impl Store {
         if link.expires_at <= now {
             return Err(RedeemRefusal::Expired.into());
         }
-        let opened = self.opened(cookie, link.grant(), now)?;
+        let opened = self.opened(cookie, link.grant(now), now)?;
         let events = record(&link, &opened.session);
         let used = Arc::new(Link {
             used_at: Some(now),
@@ -279,13 +282,6 @@ impl Store {
     }
 }
 
-fn after(now: Timestamp, seconds: u32) -> Timestamp {
-    Timestamp::clamped(
-        now.as_micros()
-            .saturating_add(i64::from(seconds) * 1_000_000),
-    )
-}
-
 fn check_new(new: &NewLink) -> Result<(), ControlError> {
     let bad = |field: &'static str, message: &str| {
         Err(ControlError::invalid(
@@ -323,6 +319,16 @@ fn check_new(new: &NewLink) -> Result<(), ControlError> {
             "external_user_id",
             "must have 1 to 128 bytes, no control characters",
         );
+    }
+    if new
+        .session_seconds
+        .is_some_and(|lasts| !(SESSION_SECONDS_MIN..=SESSION_SECONDS).contains(&lasts))
+    {
+        return Err(ControlError::invalid(
+            "session_seconds",
+            "out_of_range",
+            format!("session_seconds must be {SESSION_SECONDS_MIN} to {SESSION_SECONDS}"),
+        ));
     }
     let Some(user) = &new.user else { return Ok(()) };
     if !is_id(&user.id) {

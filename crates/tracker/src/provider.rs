@@ -106,8 +106,9 @@ header { font-weight: 700; color: #1c7a45; margin-bottom: 18px; }
 label { display: flex; gap: 9px; padding: 6px 0; } fieldset { border: 1px solid #d8e2d6; border-radius: 10px; margin: 0 0 14px; padding: 8px 14px; } legend { font-weight: 600; padding: 0 4px; }
 button { font: inherit; font-weight: 600; padding: 9px 18px; border-radius: 8px; border: 1px solid #b7c6b6; background: #fff; cursor: pointer; }
 button.main { background: #1c7a45; border-color: #1c7a45; color: #fff; } .row { display: flex; gap: 10px; }
-table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: 7px 10px 7px 0; border-bottom: 1px solid #e3eae1; vertical-align: top; }
+table { border-collapse: collapse; width: 100%; } td:first-child { white-space: nowrap; } td:last-child { overflow-wrap: anywhere; } td, th { text-align: left; padding: 7px 10px 7px 0; border-bottom: 1px solid #e3eae1; vertical-align: top; }
 select { font: inherit; padding: 5px 8px; } .field { display: grid; grid-template-columns: 170px 1fr; align-items: center; }
+@media (max-width: 520px) { main, main.wide { margin: 0; border-width: 0 0 1px; border-radius: 0; padding: 22px 16px; } }
 ";
 
 /// A page of Taskyard. `title` and `body` are HTML already.

@@ -22,21 +22,22 @@ pub(crate) fn request(
     if email == user.email {
         return Err(Refused::invalid("email", "This is your address already."));
     }
-    // Whether the address is somebody's is not told: its owner gets no link, and the answer is the same.
+    // Whether the address is somebody's is not told: everything that the person can see comes before it is looked up, the notice in his
+    // mailbox and the end of an earlier link too. The owner gets no link, and the answer is the same.
+    act.mail(
+        &mail::email_change_notice(&user.email, &user.name, email),
+        None,
+    )?;
+    let token = Verification::make(act, &user.id, email, Purpose::EmailChange)?;
     if User::by_email(act.db, email)?.is_some() {
         return Ok(());
     }
-    let token = Verification::make(act, &user.id, email, Purpose::EmailChange)?;
     act.mail(
         &mail::confirm_new_email(
             email,
             &user.name,
             &act.settings.link(&format!("/confirm-email/{token}")),
         ),
-        None,
-    )?;
-    act.mail(
-        &mail::email_change_notice(&user.email, &user.name, email),
         None,
     )
 }

@@ -334,6 +334,40 @@ fn an_address_is_proved_by_its_owner_in_the_account_that_gets_it() {
     assert_eq!(world.one(of_mallory), "mallory@delta.example");
 }
 
+/// Neither the page, nor one's own mailbox, nor a link of before tells whether somebody has the address that one asks for.
+#[test]
+fn a_change_of_address_does_not_tell_who_has_one() {
+    let world = World::new();
+    world.sign_up("Bob Marsh", "bob@beta.example");
+    let seen = |wanted: &str, name: &str| {
+        let own = format!("{name}@acme.example");
+        let browser = world.sign_up(name, &own);
+        let ask = |email: &str| {
+            let fields = [("email", email), ("email_password", PASSWORD)];
+            browser.post("/account/email", &fields)
+        };
+        ask(&format!("{name}@gamma.example"));
+        let before = world.link(&format!("{name}@gamma.example"), "Confirm your new");
+        let asked = ask(wanted);
+        // Only the second notice names what was asked for now.
+        until("the notice came", || {
+            let notice = world.mail(&own, "about to change");
+            notice.contains(wanted).then_some(())
+        });
+        let page = browser.get("/account").text();
+        // Below is since when one is signed in.
+        let (told, _) = page.split_once("Where you are signed in").unwrap();
+        let told = told.replace(wanted, "…").replace(name, "…");
+        (asked.status, told, browser.get(&before).status)
+    };
+    let (taken, free) = (
+        seen("bob@beta.example", "dan"),
+        seen("nobody@beta.example", "dee"),
+    );
+    assert_eq!(taken.2, 404);
+    assert_eq!(taken, free);
+}
+
 #[test]
 fn attempts_beyond_a_limit_are_not_compared_and_told_as_one() {
     let limits = tracker::Limits {

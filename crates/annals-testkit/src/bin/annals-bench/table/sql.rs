@@ -24,14 +24,14 @@ const TEXTS: [&str; 5] = [
     "metadata",
 ];
 
-/// A statement whose rows are ids, or one number where it is asked how many.
+/// A statement whose rows are whole events, the id first, as Annals answers; or one number where it is asked how many.
 pub(super) fn statement(world: &World, question: &Question, dialect: Dialect) -> String {
     let workspace = workspace(world, question.workspace);
     let what = condition(&question.ask, dialect);
     let select = match (&question.ask, dialect) {
         (Ask::Count(..), _) => "count(*)",
-        (_, Dialect::Postgres) => "id::text",
-        _ => "id",
+        (_, Dialect::Postgres) => "id::text, *",
+        _ => "*",
     };
     let statement =
         format!("select {select} from audit_event where workspace_id = '{workspace}'{what}");

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{
@@ -97,8 +97,7 @@ impl World {
 
     /// What the directory holds at this moment, opened as after a crash: nothing was tidied up.
     pub(crate) fn after_crash(&self) -> World {
-        let dir = TempDir::new().unwrap();
-        copy(&self.path, dir.path());
+        let dir = picture(&self.path);
         let mut world = World {
             path: dir.path().to_owned(),
             _dir: Some(dir),
@@ -136,17 +135,50 @@ pub(crate) fn sealing_at_once() -> Sealing {
     }
 }
 
-pub(crate) fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
+/// A copy of a directory as it was at one moment: sealing may go on in it meanwhile.
+fn picture(of: &Path) -> TempDir {
+    for _ in 0..200 {
+        let (before, dir) = (files(of), TempDir::new().unwrap());
+        if before.is_ok() && try_copy(of, dir.path()).is_ok() && files(of).ok() == before.ok() {
+            return dir;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} does not come to rest", of.display());
+}
+
+/// The files of a directory, with their sizes and when they changed. The memory that connections share says nothing of the data.
+fn files(folder: &Path) -> io::Result<Vec<(PathBuf, u64, SystemTime)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            files.extend(self::files(&entry.path())?);
+        } else if entry.path().extension().is_none_or(|e| e != "db-shm") {
+            let about = entry.metadata()?;
+            files.push((entry.path(), about.len(), about.modified()?));
         }
     }
+    files.sort();
+    Ok(files)
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    try_copy(from, to).unwrap();
+}
+
+fn try_copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&target)?;
+            try_copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

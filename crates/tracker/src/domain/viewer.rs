@@ -12,6 +12,9 @@ use super::session::Session;
 use crate::act::Act;
 use crate::refused::Refused;
 
+/// Longer than any page of Annals that was opened from here lives, in microseconds.
+const OPEN_MICROS: i64 = 60 * 60 * 1_000_000;
+
 /// Somebody whose pages of Annals are to be closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Closing {
@@ -32,23 +35,19 @@ pub(crate) fn close(act: &Act<'_>, workspace: &str, user: &str) -> Result<(), Re
 }
 
 /// Closes what one person has opened, in whichever workspace: his session here is over.
+///
+/// Whoever may read now has something open perhaps, and so does whoever could when the workspace was deleted: its admins may still look
+/// at what they have open, and take the last file. Of the others it was noted when their right ended.
 pub(crate) fn close_of(act: &Act<'_>, user: &str) -> Result<(), Refused> {
-    close_where(act, "user_id", user)
-}
-
-/// Closes what anybody has opened of a workspace.
-pub(crate) fn close_in(act: &Act<'_>, workspace: &str) -> Result<(), Refused> {
-    close_where(act, "workspace_id", workspace)
-}
-
-/// Those who may read now; who might do so before has been noted when that ended.
-fn close_where(act: &Act<'_>, column: &str, value: &str) -> Result<(), Refused> {
-    let sql = format!(
-        "insert into viewer_closing (workspace_id, user_id, asked)
-         select workspace_id, user_id, 1 from membership where {column} = ?1 and role = 'admin' and ended_at is null
-         on conflict (workspace_id, user_id) do update set asked = asked + 1"
-    );
-    act.db.prepare_cached(&sql)?.execute([value])?;
+    act.db
+        .prepare_cached(
+            "insert into viewer_closing (workspace_id, user_id, asked)
+             select workspace_id, user_id, 1 from membership
+             where user_id = ?1 and role = 'admin'
+               and (ended_at is null or ended_cause = 'workspace_deleted' and ended_at > ?2)
+             on conflict (workspace_id, user_id) do update set asked = asked + 1",
+        )?
+        .execute(params![user, act.now.as_micros() - OPEN_MICROS])?;
     Ok(())
 }
 

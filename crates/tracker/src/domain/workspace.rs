@@ -7,7 +7,6 @@ use super::member::{Member, Role};
 use super::permission::Deed;
 use super::text;
 use super::user::User;
-use super::viewer;
 use crate::act::Act;
 use crate::events;
 use crate::refused::Refused;
@@ -244,7 +243,6 @@ pub(crate) fn delete(act: &Act<'_>, by: &Member, typed_name: &str) -> Result<(),
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let deleted = events::workspace::deleted(&by, workspace.head_count(act.db)?, counts);
-    viewer::close_in(act, &workspace.id)?;
     let now = act.now.as_micros();
     for sql in [
         "update workspace set deleted_at = ?2, slug = id where id = ?1",

@@ -547,7 +547,10 @@ async fn a_log_that_cannot_be_read_to_its_end_gives_no_file() {
         let path = format!("/audit_logs/events.{format}?organization_id=org_acme");
         let request = request(Method::GET, &path, ROOT, Body::empty());
         let answer = server.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200);
-        assert!(answer.into_body().collect().await.is_err(), "{format}");
+        // Once the damage is known a file is refused before its first byte; until then it breaks off.
+        match answer.status().as_u16() {
+            200 => assert!(answer.into_body().collect().await.is_err(), "{format}"),
+            status => assert_eq!(status, 500, "{format}"),
+        }
     }
 }

@@ -181,17 +181,12 @@ impl Scrubber {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst) || self.shared.has_stopped()
+        self.shared.is_stopping(&self.stopping)
     }
 
     /// Waits, but not for longer than until it is told to stop.
     fn pause(&self, how_long: Duration) {
-        let mut left = how_long;
-        while !left.is_zero() && !self.is_stopping() {
-            let step = left.min(TICK);
-            thread::sleep(step);
-            left -= step;
-        }
+        self.shared.pause(how_long, &self.stopping);
     }
 
     fn work(&self) {

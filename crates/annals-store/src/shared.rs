@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use annals_merkle::{Checkpoint, SigningKey};
 
@@ -13,6 +14,9 @@ use crate::queue::Queue;
 use crate::recent::read;
 use crate::submission::{Answer, Batch, Reply, Submission};
 use crate::{Clock, Receipt, Slot};
+
+/// How often work in the background looks whether it is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) struct Shared {
     pub(crate) origin: String,
@@ -43,6 +47,21 @@ impl Shared {
 
     pub(crate) fn has_stopped(&self) -> bool {
         self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Whether work in the background is to end: it was told so, or the store has stopped.
+    pub(crate) fn is_stopping(&self, told: &AtomicBool) -> bool {
+        told.load(Ordering::SeqCst) || self.has_stopped()
+    }
+
+    /// Waits, but not for longer than until work in the background is to end.
+    pub(crate) fn pause(&self, how_long: Duration, told: &AtomicBool) {
+        let mut left = how_long;
+        while !left.is_zero() && !self.is_stopping(told) {
+            let step = left.min(LOOK_EVERY);
+            thread::sleep(step);
+            left -= step;
+        }
     }
 
     /// Stops for good: what is on the disk is not known any more.

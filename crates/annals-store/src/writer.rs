@@ -126,6 +126,8 @@ impl Writer {
             };
             match jobs.recv_timeout(patience) {
                 Ok(Job::Commit(formed)) => {
+                    // The quiet moment is over.
+                    self.has_space_left = false;
                     self.commit(*formed);
                     self.shared.queue.finished();
                 }

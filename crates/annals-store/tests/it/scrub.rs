@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use annals_event::Draft;
@@ -56,16 +56,6 @@ fn found(world: &World) -> Vec<BTreeMap<u64, Draft>> {
             .collect()
     };
     LOGS.iter().map(of_log).collect()
-}
-
-fn files(path: &Path, ending: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(path.join("segments"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().ends_with(ending))
-        .collect();
-    files.sort();
-    files
 }
 
 fn flip(file: &Path, byte: usize, bit: u8) {
@@ -155,7 +145,7 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_only_its_page_is_not_served() {
     let (mut in_pages, mut in_frames) = (0, 0);
     for n in 0..flips {
         let (_dir, mut world) = again(&sound);
-        let files = files(world.path(), if n % 4 == 3 { ".index" } else { ".parquet" });
+        let files = world.files(if n % 4 == 3 { ".index" } else { ".parquet" });
         // The first one has most of the rows.
         let file = files[if n % 2 == 0 {
             0
@@ -249,7 +239,7 @@ fn a_file_that_is_not_the_one_that_was_written_is_not_believed() {
     world.store.take().unwrap().close().unwrap();
     for damage in ["cut", "zeros", "swapped", "gone"] {
         let (_dir, mut world) = again(&sound);
-        let all = files(world.path(), "");
+        let all = world.files("");
         let named = |name: &str| all.iter().find(|file| file.ends_with(name)).unwrap();
         let file = named("00000002.parquet");
         let bytes = std::fs::read(file).unwrap();
@@ -290,7 +280,7 @@ fn a_damaged_segment_is_left_alone_and_its_neighbours_are_merged() {
     world.open();
     let expected = found(&world);
     world.store.take().unwrap().close().unwrap();
-    let before = files(world.path(), ".parquet");
+    let before = world.files(".parquet");
     assert!(before.len() >= 5, "{before:?}");
     let damaged = before[2].clone();
     flip(&damaged, 60, 3);
@@ -298,7 +288,7 @@ fn a_damaged_segment_is_left_alone_and_its_neighbours_are_merged() {
     world.open();
     world.store().seal().unwrap();
     world.store().scrub().unwrap();
-    let after = files(world.path(), ".parquet");
+    let after = world.files(".parquet");
     assert!(after.len() < before.len(), "{after:?}");
     assert!(after.contains(&damaged), "{after:?}");
     let quarantined = world.store().quarantined();
@@ -314,7 +304,7 @@ fn a_damaged_segment_is_left_alone_and_its_neighbours_are_merged() {
 fn a_reader_who_stumbles_over_damage_sets_the_scrubber_on_it() {
     let mut world = stored(100);
     world.open();
-    let file = files(world.path(), ".parquet").remove(0);
+    let file = world.files(".parquet").remove(0);
     let log = world.log("org_a");
     let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
     // Somewhere in what a reader of this row reads.
@@ -343,7 +333,7 @@ fn a_file_that_is_gone_is_written_anew_while_it_is_open() {
     let mut world = stored(100);
     world.open();
     let expected = found(&world);
-    let file = files(world.path(), ".parquet").remove(0);
+    let file = world.files(".parquet").remove(0);
     std::fs::remove_file(&file).unwrap();
     world.store().scrub().unwrap();
     assert_eq!(world.store().quarantined(), []);
@@ -355,8 +345,9 @@ fn a_file_that_is_gone_is_written_anew_while_it_is_open() {
 #[test]
 fn a_round_goes_on_where_it_was_before_the_restart() {
     let mut world = stored(100);
-    let segments = files(world.path(), ".parquet").len() as u64;
-    let bytes: u64 = files(world.path(), "")
+    let segments = world.files(".parquet").len() as u64;
+    let bytes: u64 = world
+        .files("")
         .iter()
         .map(|file| file.metadata().unwrap().len())
         .sum();

@@ -1,6 +1,5 @@
 //! Events that moved into segments are what they were: to searches, proofs, retries and the check.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use annals_event::{Catalogue, Filter, Query, Row, When};
@@ -49,16 +48,6 @@ fn mixed() -> World {
     world
 }
 
-fn files(world: &World, ending: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(world.path().join("segments"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().ends_with(ending))
-        .collect();
-    files.sort();
-    files
-}
-
 fn journal(world: &World) -> u64 {
     let database = rusqlite::Connection::open(world.path().join("annals.db")).unwrap();
     database
@@ -98,7 +87,7 @@ fn what_is_sealed_reads_as_before_and_after_a_restart_too() {
     let root = log.root_at(777).unwrap();
     world.store().seal().unwrap();
     assert_eq!(journal(&world), 0);
-    assert!(!files(&world, ".parquet").is_empty());
+    assert!(!world.files(".parquet").is_empty());
     assert_eq!((seen(&log), seen(&other)), before);
     assert_eq!(log.root_at(777).unwrap(), root);
     world.assert_sound();
@@ -124,7 +113,7 @@ fn what_is_sealed_reads_as_before_and_after_a_restart_too() {
 #[test]
 fn every_search_finds_what_the_slow_way_finds() {
     let mut world = mixed();
-    assert!(files(&world, ".parquet").len() >= 2 && journal(&world) > 0);
+    assert!(world.files(".parquet").len() >= 2 && journal(&world) > 0);
     world.reopen();
     let sample: Vec<Row> = world
         .log("org_a")
@@ -343,15 +332,8 @@ fn small_segments_become_few_and_nothing_changes_for_who_reads_meanwhile() {
     });
     world.store().seal().unwrap();
     assert_eq!(ids(&log), expected);
-    assert!(
-        files(&world, ".parquet").len() <= 8,
-        "{:?}",
-        files(&world, "")
-    );
-    assert_eq!(
-        files(&world, ".parquet").len(),
-        files(&world, ".index").len()
-    );
+    assert!(world.files(".parquet").len() <= 8, "{:?}", world.files(""));
+    assert_eq!(world.files(".parquet").len(), world.files(".index").len());
     world.assert_sound();
 }
 
@@ -378,7 +360,7 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
     assert_eq!(report(&world).entries, 1_500);
     let mut chance = fastrand::Rng::with_seed(3);
     for ending in [".parquet", ".index"] {
-        for file in files(&world, ending) {
+        for file in world.files(ending) {
             let whole = std::fs::read(&file).unwrap();
             for _ in 0..4 {
                 let byte = chance.usize(..whole.len());
@@ -409,7 +391,7 @@ fn a_flipped_bit_anywhere_is_found_and_named_and_the_rest_is_served() {
             std::fs::write(&file, &whole).unwrap();
         }
     }
-    let file = files(&world, ".parquet").remove(0);
+    let file = world.files(".parquet").remove(0);
     std::fs::remove_file(&file).unwrap();
     assert!(!report(&world).problems.is_empty());
     world.open();
@@ -431,7 +413,7 @@ fn what_an_interrupted_seal_left_is_deleted() {
         std::fs::write(folder.join(name), b"half").unwrap();
     }
     world.reopen();
-    assert_eq!(files(&world, "").len(), 2);
+    assert_eq!(world.files("").len(), 2);
     assert_eq!(world.log("org_a").size(), 50);
 }
 

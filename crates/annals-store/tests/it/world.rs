@@ -118,6 +118,17 @@ impl World {
         store.log(id).unwrap()
     }
 
+    /// The files of segments whose names end so, in order.
+    pub(crate) fn files(&self, ending: &str) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(self.path().join("segments"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().ends_with(ending))
+            .collect();
+        files.sort();
+        files
+    }
+
     /// Nothing that is stored contradicts itself.
     pub(crate) fn assert_sound(&self) {
         let report = annals_store::check(self.path(), &mut |_| {}).unwrap();

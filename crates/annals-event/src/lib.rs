@@ -47,8 +47,8 @@ pub use query::{
     fold_key, occurs_folded,
 };
 pub use record::{
-    ActorRef, DecodeError, Draft, DraftRef, Drafts, Rules, Section, Skeleton, Straight, TargetRef,
-    UNSPECIFIED, contains_email, is_event_id, is_name,
+    ActorRef, DecodeError, Draft, DraftRef, Drafts, Head, Rules, Section, SectionRef, Skeleton,
+    Straight, TargetHead, TargetRef, UNSPECIFIED, contains_email, is_event_id, is_name,
 };
 pub use row::{Row, TargetView};
 pub use schema::{

@@ -83,33 +83,45 @@ pub struct DraftRef<'a> {
     pub(crate) head: Head<'a>,
     given_id: bool,
     targets: usize,
+    all: &'a [u8],
     /// The bytes from the targets on, and from the sections on.
     rest: [&'a [u8]; 2],
 }
 
-/// A skeleton without its targets, whose texts lie elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) action: &'a str,
-    pub(crate) occurred_at: Timestamp,
-    pub(crate) actor: TargetHead<'a>,
-    pub(crate) role: Option<&'a str>,
-    pub(crate) failure: Option<&'a str>,
+/// A [`Skeleton`] without its targets, whose texts lie elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Id of the event.
+    pub id: &'a str,
+    /// The dotted name of what happened.
+    pub action: &'a str,
+    /// When, by the producer's clock.
+    pub occurred_at: Timestamp,
+    /// Who did it.
+    pub actor: TargetHead<'a>,
+    /// The role of who did it, where it stands in the clear.
+    pub role: Option<&'a str>,
+    /// Why it failed; `None` where it succeeded.
+    pub failure: Option<&'a str>,
 }
 
-/// A target, or an actor, without attributes, whose texts lie elsewhere.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TargetHead<'a> {
-    pub(crate) id: Option<&'a str>,
-    pub(crate) kind: &'a str,
+/// A [`TargetRef`], or an [`ActorRef`] without its role, whose texts lie elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetHead<'a> {
+    /// Absent where the id is personal.
+    pub id: Option<&'a str>,
+    /// The wire's `type`.
+    pub kind: &'a str,
 }
 
-/// A section whose text lies elsewhere, as UTF-8.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SectionRef<'a> {
+/// A [`Section`] whose text lies elsewhere, as UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionRef<'a> {
+    /// There are no values.
     Empty,
+    /// The values as canonical JSON text of an object.
     Value(&'a [u8]),
+    /// Only what commits to the values is left.
     Withheld(&'a Commitment),
 }
 
@@ -223,10 +235,25 @@ impl Head<'_> {
     }
 }
 
-impl DraftRef<'_> {
+impl<'a> DraftRef<'a> {
+    /// The bytes of the draft, as [`Draft::encode`] writes them.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.all
+    }
+
+    /// What stands in the clear, without the targets.
+    pub fn head(&self) -> &Head<'a> {
+        &self.head
+    }
+
     /// When, by the producer's clock.
     pub fn occurred_at(&self) -> Timestamp {
         self.head.occurred_at
+    }
+
+    /// Whether the producer gave the id.
+    pub fn given_id(&self) -> bool {
+        self.given_id
     }
 }
 
@@ -251,6 +278,30 @@ fn size<'a>(
 }
 
 impl Draft {
+    /// The draft of which the parts lie elsewhere. There are exactly 3 + targets sections.
+    ///
+    /// # Errors
+    /// [`DecodeError::Broken`] if a section is no text.
+    pub fn from_parts<'a>(
+        given_id: bool,
+        head: &Head<'_>,
+        targets: impl Iterator<Item = TargetHead<'a>>,
+        sections: impl Iterator<Item = SectionRef<'a>>,
+    ) -> Result<Self, DecodeError> {
+        let section = |section| match section {
+            SectionRef::Empty => Ok(Section::Empty),
+            SectionRef::Withheld(commitment) => Ok(Section::Withheld(*commitment)),
+            SectionRef::Value(text) => std::str::from_utf8(text)
+                .map(|text| Section::Value(text.to_owned()))
+                .map_err(|_| DecodeError::Broken("text")),
+        };
+        Ok(Self {
+            skeleton: head.to_skeleton(targets),
+            sections: sections.map(section).collect::<Result<_, _>>()?,
+            given_id,
+        })
+    }
+
     /// Bytes that the event takes as recorded: the texts of the skeleton and of the sections.
     pub fn size(&self) -> usize {
         size(

@@ -16,13 +16,14 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 use crate::cache::{Cache, Kind};
 use crate::database::Readers;
 use crate::journal::{
-    FrameSize, Header, KeyUse, Malformed, Part, directory, directory_end, open_frame,
-    rows_in_piece, to_u32, to_usize,
+    FrameSize, Header, KeyUse, Malformed, Part, directory, directory_end, drafts_in_piece,
+    open_frame, rows_in_piece, to_u32, to_usize,
 };
 use crate::quarantine::Quarantine;
 use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
 use crate::sealed_keys;
 use crate::segment::{Entry, Flaw, Lying, Probe, Segment, uuid_millis};
+use crate::tree::Placed;
 use crate::{Order, Slot, StoreError, Unreadable};
 
 use sealed::{of_segment, position_in, unreadable};
@@ -624,25 +625,33 @@ fn gone(extent: &Extent) -> StoreError {
     )
 }
 
-/// The rows of a part of a group whose body was decompressed.
-pub(crate) fn part_rows<F: AsRef<[u8]>>(
-    header: &Header,
-    part: &Part,
-    frames: &[Result<F, &str>],
-) -> Result<Vec<Row>, (u64, String)> {
-    let mut drafts = Vec::with_capacity(to_usize(part.count));
+/// The events of a part of a group, where they lie in its frames; or at which position that fails, and why.
+pub(crate) fn part_events<'a, F: AsRef<[u8]>>(
+    header: &'a Header,
+    part: &'a Part,
+    frames: &'a [Result<F, &str>],
+) -> Result<Vec<Placed<'a>>, (u64, String)> {
+    let mut recorders = recorders(header, part, part.first);
+    let recorded_at = Timestamp::clamped(part.recorded_at);
+    let mut events = Vec::with_capacity(to_usize(part.count));
     for piece in &part.pieces {
-        let position = part.first + drafts.len() as u64;
+        let position = part.first + events.len() as u64;
         let frame = match frames.get(to_usize(piece.frame)) {
             Some(Ok(frame)) => frame.as_ref(),
             Some(Err(what)) => return Err((position, (*what).to_owned())),
             None => return Err((position, "there is no such frame".to_owned())),
         };
-        let found = rows_in_piece(frame, piece.offset, 0, piece.count)
-            .map_err(|malformed| (position, malformed.0.to_owned()))?;
-        drafts.extend(found);
+        let bad = |malformed: Malformed| (position, malformed.0.to_owned());
+        for draft in drafts_in_piece(frame, piece.offset, 0, piece.count).map_err(bad)? {
+            events.push(Placed {
+                position: part.first + events.len() as u64,
+                recorded_at,
+                recorded_by: recorders.next().flatten().map_or("", |name| &**name),
+                draft: draft.map_err(bad)?,
+            });
+        }
     }
-    Ok(rows(header, part, part.first, drafts))
+    Ok(events)
 }
 
 /// The part of a group that belongs to a log.
@@ -658,22 +667,28 @@ pub(crate) fn part_of(header: &Header, slot: Slot) -> Option<&Part> {
 pub(crate) fn rows(header: &Header, part: &Part, from: u64, drafts: Vec<Draft>) -> Vec<Row> {
     let recorded_at = Timestamp::clamped(part.recorded_at);
     let nobody: Arc<str> = Arc::from("");
-    let mut runs = part.recorders.iter();
-    let mut recorder = &nobody;
-    let mut run_end = part.first;
+    let mut recorders = recorders(header, part, from);
     (from..)
         .zip(drafts)
         .map(|(position, draft)| {
-            while position >= run_end {
-                let Some((name, count)) = runs.next() else {
-                    break;
-                };
-                recorder = header.recorders.get(*name as usize).unwrap_or(&nobody);
-                run_end += u64::from(*count);
-            }
+            let recorder = recorders.next().flatten().unwrap_or(&nobody);
             Row::new(position, recorded_at, recorder.clone(), draft)
         })
         .collect()
+}
+
+/// Who recorded each event of a part, from a position on, as far as the header says.
+fn recorders<'a>(
+    header: &'a Header,
+    part: &'a Part,
+    from: u64,
+) -> impl Iterator<Item = Option<&'a Arc<str>>> {
+    let of_run = |(name, count): &(u32, u32)| {
+        let name = header.recorders.get(*name as usize);
+        std::iter::repeat_n(name, *count as usize)
+    };
+    let all = part.recorders.iter().flat_map(of_run);
+    all.skip(to_usize(from - part.first))
 }
 
 /// Decompresses one frame of a body that is in memory as a whole.

@@ -14,18 +14,18 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use annals_event::{Row, Seed, TILE};
+use annals_event::{Seed, TILE};
 use annals_merkle::{CompactRange, Hash};
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use crate::blocks::{frame_of_body, part_rows};
+use crate::blocks::{frame_of_body, part_events};
 use crate::database::{self, meta};
 use crate::journal::{Growth, Header, Part, seeds_at, to_usize};
 use crate::quarantine::{self, Quarantined};
 use crate::recent::{LogState, Recent};
 use crate::snapshot::{Held, at_one_moment};
-use crate::tree::leaves_of;
+use crate::tree::{Placed, Run, leaves_of_runs};
 use crate::{Bucket, Slot, StoreError};
 
 /// How many problems are named; the rest is only known to exist.
@@ -253,9 +253,9 @@ impl Checker {
                     .grow(part, None)
                     .map_err(|what| format!("log {}: {what}", part.slot))?;
             }
-            match part_rows(&header, part, &frames) {
-                Ok(rows) => {
-                    let leaves = self.leaves(group, part, &rows);
+            match part_events(&header, part, &frames) {
+                Ok(events) => {
+                    let leaves = self.leaves(group, part, &events);
                     if !is_adrift {
                         self.compare_growth(group, part, frontier, &leaves);
                     }
@@ -280,8 +280,8 @@ impl Checker {
         Ok(())
     }
 
-    /// The leaf hashes of a part, from its rows. What the header says of the rows is compared.
-    fn leaves(&mut self, group: u64, part: &Part, rows: &[Row]) -> Vec<Hash> {
+    /// The leaf hashes of a part, from its events. What the header says of the events is compared.
+    fn leaves(&mut self, group: u64, part: &Part, events: &[Placed<'_>]) -> Vec<Hash> {
         let log = format!("{}/w/{}", self.origin, part.slot);
         let seeds: Vec<Seed> = self.logs.get(&part.slot).map_or_else(Vec::new, |log| {
             let from = to_usize(part.first / TILE);
@@ -293,14 +293,16 @@ impl Checker {
                 .map(Seed)
                 .collect()
         });
-        let leaves = leaves_of(&log, rows, &seeds);
+        let (log, seeds) = (&log, &seeds);
+        let leaves = leaves_of_runs(&[Run { log, events, seeds }]);
         let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
-        for (row, known) in rows.iter().zip(&part.ids) {
-            let occurred = row.draft.skeleton.occurred_at.as_micros();
+        for (event, known) in events.iter().zip(&part.ids) {
+            let head = event.draft.head();
+            let occurred = head.occurred_at.as_micros();
             (earliest, latest) = (earliest.min(occurred), latest.max(occurred));
-            if self.prints.id_print(part.slot, &row.draft.skeleton.id) != *known {
+            if self.prints.id_print(part.slot, head.id) != *known {
                 let what = "the id is not the one that the header has a fingerprint of";
-                self.problem_in(group, part.slot, row.position, what);
+                self.problem_in(group, part.slot, event.position, what);
             }
         }
         if (earliest, latest) != part.occurred {

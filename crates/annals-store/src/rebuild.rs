@@ -20,7 +20,7 @@ use crate::files::{Blobs, SystemFiles};
 use crate::journal::to_usize;
 use crate::manifest::{self, Listed, damaged};
 use crate::recent::LogState;
-use crate::segment::{Cursor, Flaw, Segment, Stored};
+use crate::segment::{Cursor, Flaw, Segment};
 use crate::start::SEGMENTS;
 use crate::{CheckProgress, Options, Slot, StoreError};
 
@@ -146,13 +146,9 @@ impl Logs {
         }
         let mut cursor = Cursor::new(&segment, true).map_err(flawed)?;
         while let Some(page) = cursor.next_page() {
-            for row in page.map_err(|bad| flawed(bad.flaw))? {
-                let recorded_at = match &row.stored {
-                    Stored::Event(event) => event.recorded_at,
-                    Stored::Redacted(redacted) => redacted.recorded_at,
-                };
+            for row in page.map_err(|bad| flawed(bad.flaw))?.rows {
+                let (position, recorded_at) = (row.position, row.recorded_at);
                 let log = self.states.entry(row.slot).or_default();
-                let position = row.stored.position();
                 if log.size != position || recorded_at.as_micros() < log.recorded_at {
                     let what = format!("log {} does not go on at {position}", row.slot);
                     return Err(flawed(Flaw::new(what)));

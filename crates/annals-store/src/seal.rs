@@ -1,8 +1,8 @@
 //! Sealing: events move from the journal into segments, and small segments into larger ones.
 //!
-//! Both go the same way. What is to be done is planned (purely); the new file is written and made durable;
-//! it is read back, every entry is rebuilt and compared with what was hashed at the commit; then one
-//! transaction puts the new file into the manifest and takes out what it replaces. Before that
+//! Both go the same way. What is to be done is planned (purely); every entry is rebuilt and compared with what was hashed at the
+//! commit; the new file is written and made durable; it is read back, and every event is put together again and compared with the one
+//! that was hashed; then one transaction puts the new file into the manifest and takes out what it replaces. Before that
 //! transaction the new file does not exist, after it the old rows or files do not, so a crash at any moment
 //! leaves each event in exactly one place. What a crash leaves lying about is deleted at the next start.
 
@@ -25,7 +25,7 @@ use crate::files::{BlobWriter, Blobs};
 use crate::manifest::{self, Listed, damaged, file_name, index_name};
 use crate::recent::{SegmentId, Unsealed};
 use crate::sealed_keys;
-use crate::segment::{Cursor, Flaw, Index, Segment};
+use crate::segment::{Cursor, Flaw, Index, Marks, Segment};
 use crate::shared::Shared;
 use crate::store::submit_change;
 use crate::{Sealing, StoreError};
@@ -247,7 +247,7 @@ impl Sealer {
             return Ok(());
         };
         let span = (first.group, last.group);
-        let mut gathered = Gathered::read(self, span)?;
+        let gathered = Gathered::read(self, span)?;
         let keys = gathered.keys();
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
         let ready = self.write(id, span, 0, |out| gathered.write(self, id, out))?;
@@ -274,7 +274,7 @@ impl Sealer {
         id: SegmentId,
         groups: (u32, u32),
         level: u32,
-        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, u32), StoreError>,
+        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, Marks), StoreError>,
     ) -> Result<Ready, StoreError> {
         let result = self.write_files(id, groups, level, fill);
         if result.is_err() {
@@ -288,20 +288,14 @@ impl Sealer {
         id: SegmentId,
         groups: (u32, u32),
         level: u32,
-        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, u32), StoreError>,
+        fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, Marks), StoreError>,
     ) -> Result<Ready, StoreError> {
-        let (file, rows) = self.blobs.put(&file_name(id), fill)?;
+        let (file, marks) = self.blobs.put(&file_name(id), fill)?;
         let source = self.blobs.get(&file_name(id))?;
         let flawed = |flaw: Flaw| damaged(id, &flaw);
         let plain = Segment::open(source.clone(), None).map_err(flawed)?;
-        if plain.rows() != rows {
-            return Err(flawed(Flaw::new(
-                "it does not have the rows that were written",
-            )));
-        }
         let mut cursor = Cursor::new(&plain, true).map_err(flawed)?;
-        while let Some(page) = cursor.next_page() {
-            page.map_err(|bad| flawed(bad.flaw))?;
+        while cursor.read_back(&marks).map_err(flawed)? {
             self.go_on()?;
         }
         let bytes = cursor.into_index().map_err(flawed)?;
@@ -315,7 +309,7 @@ impl Sealer {
             id,
             groups,
             level,
-            rows,
+            rows: marks.rows,
             file,
             index,
         };

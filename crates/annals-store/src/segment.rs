@@ -7,9 +7,11 @@
 mod cells;
 mod columns;
 mod cursor;
+mod decoded;
 mod directory;
 mod filter;
 mod index;
+mod mark;
 mod page;
 mod read;
 mod schema;
@@ -23,12 +25,13 @@ pub(crate) use cursor::{BadPage, Cursor, Share};
 pub(crate) use directory::Entry;
 pub(crate) use filter::Probe;
 pub(crate) use index::Index;
+pub(crate) use mark::Marks;
 pub(crate) use page::PAGE_ROWS;
 pub(crate) use read::{Lying, ReadAt, Segment};
 pub(crate) use schema::Column;
 pub(crate) use tally::{COUNTED, Count, FacetValues, SLOT, Times};
 pub(crate) use uuid::uuid_millis;
-pub(crate) use write::{Redacted, SegmentWriter, Stored};
+pub(crate) use write::{Item, Redacted, SegmentWriter};
 
 use std::io;
 

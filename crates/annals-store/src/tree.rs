@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use annals_event::{
-    Drafts, Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, entry_leaves, entry_line,
-    event_salt, event_salts,
+    DraftRef, Drafts, Place, Recorded, Row, Salt, SaltRun, SaltWalk, Seed, TILE, Timestamp,
+    entry_leaves, entry_line, event_salt, event_salts,
 };
 use annals_merkle::{
     CompactRange, Hash, NodeId, ProofError, RangeProof, consistency_subtrees, cover,
@@ -189,19 +189,28 @@ fn seed(blocks: &Blocks, slot: Slot, position: u64) -> Result<Seed, StoreError> 
         .ok_or_else(|| damaged(0, slot, position, "the seed is missing"))
 }
 
-/// Rows at contiguous positions of one log, with the seeds of the tiles that they lie in.
+/// An event at its place in a log, where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'a> {
+    pub(crate) position: u64,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) recorded_by: &'a str,
+    pub(crate) draft: DraftRef<'a>,
+}
+
+/// Events at contiguous positions of one log, with the seeds of the tiles that they lie in.
 #[derive(Clone, Copy)]
 pub(crate) struct Run<'a> {
     pub(crate) log: &'a str,
-    pub(crate) rows: &'a [Row],
+    pub(crate) events: &'a [Placed<'a>],
     pub(crate) seeds: &'a [Seed],
 }
 
 impl Run<'_> {
     /// Its positions tile by tile, as far as there are seeds.
     fn salts(&self) -> impl Iterator<Item = SaltRun<'_>> {
-        let first = self.rows.first().map_or(0, |row| row.position);
-        let end = first + self.rows.len() as u64;
+        let first = self.events.first().map_or(0, |event| event.position);
+        let end = first + self.events.len() as u64;
         let tiles = (first / TILE..end.div_ceil(TILE)).zip(self.seeds);
         tiles.map(move |(tile, seed)| {
             let first = first.max(tile * TILE);
@@ -216,35 +225,46 @@ impl Run<'_> {
 
 /// The leaf hashes of rows at contiguous positions, with the seeds of the tiles that they lie in.
 pub(crate) fn leaves_of(log: &str, rows: &[Row], seeds: &[Seed]) -> Vec<Hash> {
-    leaves_of_runs(&[Run { log, rows, seeds }])
+    let drafts: Drafts = rows.iter().map(|row| &row.draft).collect();
+    let events: Vec<Placed<'_>> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(n, row)| {
+            Some(Placed {
+                position: row.position,
+                recorded_at: row.recorded_at,
+                recorded_by: &row.recorded_by,
+                draft: drafts.get(n)?,
+            })
+        })
+        .collect();
+    let events = &events;
+    leaves_of_runs(&[Run { log, events, seeds }])
 }
 
 /// The leaf hashes of all runs, in their order; none where a seed is missing. Many short runs at once cost
 /// far less than one by one.
-pub(crate) fn leaves_of_runs<'a>(runs: &[Run<'a>]) -> Vec<Hash> {
+pub(crate) fn leaves_of_runs<'a>(runs: &'a [Run<'a>]) -> Vec<Hash> {
     let salt_runs: Vec<SaltRun<'_>> = runs.iter().flat_map(Run::salts).collect();
     let salts = event_salts(&salt_runs);
-    let rows = || {
-        let of_run = |run: Run<'a>| run.rows.iter().map(move |row| (run.log, row));
-        runs.iter().copied().flat_map(of_run)
+    let events = || {
+        let of_run = |run: &'a Run<'a>| run.events.iter().map(move |event| (run.log, event));
+        runs.iter().flat_map(of_run)
     };
-    let drafts: Drafts = rows().map(|(_, row)| &row.draft).collect();
-    if salts.len() != drafts.len() {
+    if salts.len() != events().count() {
         return Vec::new();
     }
-    let recorded: Vec<Recorded<'_>> = rows()
+    let recorded: Vec<Recorded<'_>> = events()
         .zip(salts)
-        .enumerate()
-        .filter_map(|(n, ((log, row), salt))| {
-            let (position, recorded_at) = (row.position, row.recorded_at);
-            let place = Place {
+        .map(|((log, event), salt)| Recorded {
+            place: Place {
                 log,
-                position,
-                recorded_at,
-                recorded_by: &row.recorded_by,
-            };
-            let draft = drafts.get(n)?;
-            Some(Recorded { place, draft, salt })
+                position: event.position,
+                recorded_at: event.recorded_at,
+                recorded_by: event.recorded_by,
+            },
+            draft: event.draft,
+            salt,
         })
         .collect();
     entry_leaves(&recorded)

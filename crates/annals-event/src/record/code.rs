@@ -169,19 +169,20 @@ impl<'a> DraftRef<'a> {
             head,
             given_id: flags & GIVEN_ID != 0,
             targets,
+            all: bytes,
             rest: [before_targets.rest, before_sections.rest],
         })
     }
 
     /// What the skeleton has of the targets.
-    pub(crate) fn target_heads(&self) -> impl ExactSizeIterator<Item = TargetHead<'a>> + use<'a> {
+    pub fn target_heads(&self) -> impl ExactSizeIterator<Item = TargetHead<'a>> + use<'a> {
         let mut input = Input { rest: self.rest[0] };
         // They were read before, so there is no other.
         (0..self.targets).map(move |_| input.target().unwrap_or_default())
     }
 
-    /// The sections in order.
-    pub(crate) fn section_refs(&self) -> impl ExactSizeIterator<Item = SectionRef<'a>> + use<'a> {
+    /// The sections in order: exactly 3 + targets.
+    pub fn section_refs(&self) -> impl ExactSizeIterator<Item = SectionRef<'a>> + use<'a> {
         let mut input = Input { rest: self.rest[1] };
         (0..Section::TARGETS + self.targets)
             .map(move |_| input.section().unwrap_or(SectionRef::Empty))
@@ -192,19 +193,12 @@ impl<'a> DraftRef<'a> {
     /// # Errors
     /// [`DecodeError::Broken`] if a section is no text.
     pub fn to_draft(&self) -> Result<Draft, DecodeError> {
-        let section = |section| match section {
-            SectionRef::Empty => Ok(Section::Empty),
-            SectionRef::Withheld(commitment) => Ok(Section::Withheld(*commitment)),
-            SectionRef::Value(text) => std::str::from_utf8(text)
-                .map(|text| Section::Value(text.to_owned()))
-                .map_err(|_| DecodeError::Broken("text")),
-        };
-        let sections = self.section_refs().map(section);
-        Ok(Draft {
-            skeleton: self.head.to_skeleton(self.target_heads()),
-            sections: sections.collect::<Result<_, _>>()?,
-            given_id: self.given_id,
-        })
+        Draft::from_parts(
+            self.given_id,
+            &self.head,
+            self.target_heads(),
+            self.section_refs(),
+        )
     }
 }
 

@@ -6,7 +6,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error};
 
 use super::code::encode;
 use super::split::{Sections, split, target_heads};
-use super::{Draft, DraftRef, Rules, has_own_prefix, is_event_id, is_name, is_too_far_ahead, size};
+use super::{
+    Draft, DraftRef, Head, Rules, SectionRef, TargetHead, has_own_prefix, is_event_id, is_name,
+    is_too_far_ahead, size,
+};
 use crate::catalogue::Outcome;
 use crate::event::{EventRef, EventSeed, PartyRef};
 use crate::json::Free;
@@ -76,6 +79,24 @@ impl Drafts {
     pub fn push(&mut self, draft: &Draft) {
         let id = draft.encode_and_find_id(&mut self.bytes);
         self.end(id, draft.given_id);
+    }
+
+    /// Appends a draft whose parts lie elsewhere. There are exactly 3 + targets sections.
+    pub fn push_parts<'a>(
+        &mut self,
+        given_id: bool,
+        head: &Head<'_>,
+        targets: impl ExactSizeIterator<Item = TargetHead<'a>>,
+        sections: impl Iterator<Item = SectionRef<'a>>,
+    ) {
+        let id = encode(&mut self.bytes, given_id, head, targets, sections);
+        self.end(id, given_id);
+    }
+
+    /// Drops all, and keeps the room that they took.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
     }
 
     fn end(&mut self, id: Range<usize>, given_id: bool) {
@@ -194,10 +215,7 @@ impl Straight<'_> {
         if size(&head, targets.clone(), self.sections.iter()) > limits::RECORD_BYTES {
             return None;
         }
-        let given_id = event.id.is_some();
-        let sections = self.sections.iter();
-        let id = encode(&mut drafts.bytes, given_id, &head, targets, sections);
-        drafts.end(id, given_id);
+        drafts.push_parts(event.id.is_some(), &head, targets, self.sections.iter());
         Some(())
     }
 }

@@ -7,7 +7,7 @@ use annals_event::Row;
 use super::{Block, Look, Lot, Stretch};
 use crate::journal::to_u32;
 use crate::recent::Extent;
-use crate::segment::{Flaw, Probe, Segment, Stored};
+use crate::segment::{Flaw, Probe, Segment};
 use crate::{Order, StoreError, Unreadable};
 
 /// The page at the near end of a segment's share of a log, and those of its rows that the stretch has.
@@ -76,12 +76,6 @@ pub(super) fn of_segment(
     if !segment.may_hold(page, look.window(), &look.probe) {
         return nothing(position_of(begin), position_of(end));
     }
-    let events = |stored: Vec<Stored>| {
-        stored.into_iter().filter_map(|stored| match stored {
-            Stored::Event(row) => Some(row),
-            Stored::Redacted(_) => None,
-        })
-    };
     let cut = |begin: &mut u32, end: &mut u32, count: u32| match order {
         Order::Asc => *end = (*begin + count).min(*end),
         Order::Desc => *begin = end.saturating_sub(count).max(*begin),
@@ -98,7 +92,10 @@ pub(super) fn of_segment(
     // First what the filter looks at, then everything of the rows that match.
     let parts = look.parts.and(look.only.unwrap_or_default());
     let possible = segment.read_possible(begin..end, parts, &look.probe)?;
-    let mut matching: Vec<Row> = events(possible).filter(|row| look.matches(row)).collect();
+    let mut matching: Vec<Row> = possible
+        .into_iter()
+        .filter(|row| look.matches(row))
+        .collect();
     let (from, to) = (position_of(begin), position_of(end));
     if look.only.is_some() || matching.is_empty() {
         let rows = Lot::Rows(matching);

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::{CheckProblem, CheckProgress, Checker};
 use crate::manifest::{self, Listed, damaged, is_as_written};
-use crate::segment::{BadPage, Cursor, Flaw, FlawKind, Index, ReadAt, Segment, Stored, is_away};
+use crate::segment::{BadPage, Cursor, Flaw, FlawKind, Index, ReadAt, Segment, is_away};
 use crate::snapshot::Held;
 use crate::start::SEGMENTS;
 use crate::{Slot, StoreError};
@@ -140,18 +140,14 @@ impl Checker {
         };
         while let Some(page) = cursor.next_page() {
             match page {
-                Ok(rows) => {
-                    for row in rows {
-                        let recorded_at = match &row.stored {
-                            Stored::Event(event) => event.recorded_at,
-                            Stored::Redacted(redacted) => redacted.recorded_at,
-                        };
+                Ok(page) => {
+                    for row in page.rows {
                         self.report.entries += 1;
-                        let place = (row.slot, row.stored.position());
+                        let place = (row.slot, row.position);
                         let seed = SeedNodes::decode(&row.seed);
                         let seed = seed.as_ref().and_then(|nodes| nodes.nodes().first());
                         let seed = seed.map(|node| node.secret);
-                        self.grow(id, place, recorded_at.as_micros(), row.leaf, seed);
+                        self.grow(id, place, row.recorded_at.as_micros(), row.leaf, seed);
                     }
                 }
                 Err(BadPage { flaw, .. }) if flaw.1 == FlawKind::Away => {

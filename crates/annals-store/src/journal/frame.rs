@@ -2,7 +2,7 @@
 
 use std::io;
 
-use annals_event::Draft;
+use annals_event::{Draft, DraftRef};
 use zstd::bulk::Decompressor;
 use zstd::zstd_safe::CParameter;
 
@@ -114,13 +114,37 @@ pub(crate) fn open_frame(stored: &[u8], size: FrameSize) -> Result<Vec<u8>, Malf
     Ok(plain)
 }
 
-/// The drafts of the rows `from..to` of a run that starts at `offset` of a decompressed frame.
+/// The drafts `from..to` of the rows that begin at `offset` of a frame.
 pub(crate) fn rows_in_piece(
     frame: &[u8],
     offset: u32,
     from: u32,
     to: u32,
 ) -> Result<Vec<Draft>, Malformed> {
+    bytes_in_piece(frame, offset, from, to)?
+        .map(|row| Draft::decode(row?).map_err(|_| NO_DRAFT))
+        .collect()
+}
+
+/// As [`rows_in_piece`], where they lie.
+pub(crate) fn drafts_in_piece(
+    frame: &[u8],
+    offset: u32,
+    from: u32,
+    to: u32,
+) -> Result<impl Iterator<Item = Result<DraftRef<'_>, Malformed>>, Malformed> {
+    let rows = bytes_in_piece(frame, offset, from, to)?;
+    Ok(rows.map(|row| DraftRef::read(row?).map_err(|_| NO_DRAFT)))
+}
+
+const NO_DRAFT: Malformed = Malformed("a row does not decode");
+
+fn bytes_in_piece(
+    frame: &[u8],
+    offset: u32,
+    from: u32,
+    to: u32,
+) -> Result<impl Iterator<Item = Result<&[u8], Malformed>>, Malformed> {
     let start = frame
         .get(offset as usize..)
         .ok_or(Malformed("a run starts outside its frame"))?;
@@ -128,7 +152,5 @@ pub(crate) fn rows_in_piece(
     for _ in 0..from {
         input.bytes()?;
     }
-    (from..to)
-        .map(|_| Draft::decode(input.bytes()?).map_err(|_| Malformed("a row does not decode")))
-        .collect()
+    Ok((from..to).map(move |_| input.bytes()))
 }

@@ -233,8 +233,9 @@ impl Scrubber {
                 result => result,
             };
             match result {
-                Ok(rows) => {
-                    self.rows.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                Ok(page) => {
+                    self.rows
+                        .fetch_add(page.rows.len() as u64, Ordering::Relaxed);
                 }
                 Err(bad) => {
                     judged(bad.flaw.clone())?;

@@ -2,23 +2,23 @@
 
 use std::ops::Range;
 
-use annals_event::{Row, Seed, SeedNodes, TILE};
+use annals_event::{Seed, SeedNodes, TILE};
 use annals_merkle::Hash;
 use sha2::{Digest as _, Sha256};
 
 use super::Sealer;
-use crate::blocks::{frame_of_body, part_rows};
+use crate::blocks::{frame_of_body, part_events};
 use crate::files::BlobWriter;
 use crate::journal::{Header, to_usize};
 use crate::manifest::damaged as damaged_segment;
 use crate::recent::{SegmentId, damaged, read};
 use crate::sealed_keys::OfGroup;
-use crate::segment::{SegmentWriter, Stored};
-use crate::tree::{Run, leaves_of_runs};
+use crate::segment::{Item, Marks, SegmentWriter};
+use crate::tree::{Placed, Run, leaves_of_runs};
 use crate::{Slot, StoreError};
 
-/// How many rows are hashed and written at a time: enough that hashing them together pays.
-const ROWS_AT_ONCE: usize = 4096;
+/// How many events are hashed and written at a time: enough that hashing them together pays.
+const EVENTS_AT_ONCE: usize = 4096;
 
 /// Groups that were read, on their way into a segment.
 pub(super) struct Gathered {
@@ -31,8 +31,6 @@ struct Group {
     number: u32,
     header: Header,
     frames: Vec<Result<Vec<u8>, &'static str>>,
-    /// The hashes of the entries of each part, once they were rebuilt.
-    leaves: Vec<Vec<Hash>>,
 }
 
 /// A part of a group.
@@ -44,12 +42,22 @@ struct PartOf {
     part: usize,
 }
 
-/// Rows of one log that follow on each other, and which of the rows at hand they are.
+/// Events of one log that follow on each other, and which of the events at hand they are.
 struct OfLog {
     slot: Slot,
     log: String,
-    rows: Range<usize>,
+    events: Range<usize>,
     seeds: Vec<Seed>,
+}
+
+impl OfLog {
+    fn run<'a>(&'a self, events: &'a [Placed<'a>]) -> Run<'a> {
+        Run {
+            log: &self.log,
+            events: &events[self.events.clone()],
+            seeds: &self.seeds,
+        }
+    }
 }
 
 impl Gathered {
@@ -86,7 +94,6 @@ impl Gathered {
         }
         self.groups.push(Group {
             number,
-            leaves: vec![Vec::new(); header.parts.len()],
             header,
             frames,
         });
@@ -106,110 +113,82 @@ impl Gathered {
             .collect()
     }
 
-    /// Writes the rows as a segment, and says how many there are. Every entry is rebuilt, and compared with
-    /// what was committed before this returns.
+    /// Writes the events as a segment. Every entry is rebuilt, and compared with what was committed before
+    /// this returns.
     pub(super) fn write(
-        &mut self,
+        &self,
         sealer: &Sealer,
         id: SegmentId,
         out: BlobWriter,
-    ) -> Result<(BlobWriter, u32), StoreError> {
+    ) -> Result<(BlobWriter, Marks), StoreError> {
         let flawed = |flaw| damaged_segment(id, &flaw);
         let mut writer = SegmentWriter::new(out, &sealer.shared.origin).map_err(flawed)?;
-        let mut parts = std::mem::take(&mut self.parts).into_iter().peekable();
+        let mut leaves = Leaves::of(&self.groups);
+        let mut parts = self.parts.iter().peekable();
         while parts.peek().is_some() {
             sealer.go_on()?;
-            let (mut rows, mut taken) = (Vec::new(), Vec::new());
-            while rows.len() < ROWS_AT_ONCE
+            let (mut events, mut taken) = (Vec::new(), Vec::new());
+            while events.len() < EVENTS_AT_ONCE
                 && let Some(part) = parts.next()
             {
-                rows.extend(self.rows(part)?);
-                taken.push((part, rows.len()));
+                events.extend(self.events(part)?);
+                taken.push((part, events.len()));
             }
-            self.write_rows(sealer, &mut writer, id, rows, &taken)?;
+            let logs = of_logs(sealer, &events, &taken)?;
+            let hashed =
+                leaves_of_runs(&logs.iter().map(|log| log.run(&events)).collect::<Vec<_>>());
+            leaves.take(&hashed, &taken);
+            let mut rest = events.iter().zip(&hashed);
+            for log in &logs {
+                let mut seeds = log.seeds.iter();
+                let mut tile = (u64::MAX, Vec::new());
+                for (event, leaf) in rest.by_ref().take(log.events.len()) {
+                    if tile.0 != event.position / TILE {
+                        let nodes = seeds.next().map(|seed| SeedNodes::whole(seed).encode());
+                        tile = (event.position / TILE, nodes.unwrap_or_default());
+                    }
+                    let item = Item::Event(*event);
+                    writer
+                        .push(log.slot, &item, leaf, &tile.1)
+                        .map_err(flawed)?;
+                }
+            }
         }
-        self.compare()?;
-        let rows = writer.rows();
-        Ok((writer.finish().map_err(flawed)?, rows))
+        leaves.compare(&self.groups)?;
+        writer.finish().map_err(flawed)
     }
 
-    fn rows(&self, of: PartOf) -> Result<Vec<Row>, StoreError> {
+    fn events(&self, of: &PartOf) -> Result<Vec<Placed<'_>>, StoreError> {
         let group = &self.groups[of.group];
-        part_rows(&group.header, &group.header.parts[of.part], &group.frames)
+        part_events(&group.header, &group.header.parts[of.part], &group.frames)
             .map_err(|(position, what)| damaged(group.number, of.slot, position, &what))
     }
+}
 
-    /// Hashes and writes rows of some parts; each comes with the end of its rows.
-    fn write_rows(
-        &mut self,
-        sealer: &Sealer,
-        writer: &mut SegmentWriter<BlobWriter>,
-        id: SegmentId,
-        rows: Vec<Row>,
-        parts: &[(PartOf, usize)],
-    ) -> Result<(), StoreError> {
-        let mut logs: Vec<OfLog> = Vec::new();
+/// The hashes of the entries of each part of each group, as they are rebuilt.
+struct Leaves(Vec<Vec<Vec<Hash>>>);
+
+impl Leaves {
+    fn of(groups: &[Group]) -> Leaves {
+        let parts = |group: &Group| vec![Vec::new(); group.header.parts.len()];
+        Leaves(groups.iter().map(parts).collect())
+    }
+
+    /// Takes the hashes of events of parts; each part comes with the end of its events.
+    fn take(&mut self, hashed: &[Hash], parts: &[(&PartOf, usize)]) {
         let mut begin = 0;
         for (part, end) in parts {
-            match logs.last_mut().filter(|last| last.slot == part.slot) {
-                Some(last) => last.rows.end = *end,
-                None => logs.push(OfLog {
-                    slot: part.slot,
-                    log: format!("{}/w/{}", sealer.shared.origin, part.slot),
-                    rows: begin..*end,
-                    seeds: Vec::new(),
-                }),
-            }
+            let of_part = hashed.get(begin..*end).unwrap_or_default();
+            self.0[part.group][part.part] = of_part.to_vec();
             begin = *end;
         }
-        for of_log in &mut logs {
-            let positions = rows[of_log.rows.clone()].iter().map(|row| row.position);
-            let (first, last) = (positions.clone().next(), positions.last());
-            if let (Some(first), Some(last)) = (first, last) {
-                of_log.seeds = seeds(sealer, of_log.slot, first, last + 1)?;
-            }
-        }
-        let runs: Vec<Run<'_>> = logs
-            .iter()
-            .map(|of_log| Run {
-                log: &of_log.log,
-                rows: &rows[of_log.rows.clone()],
-                seeds: &of_log.seeds,
-            })
-            .collect();
-        let leaves = leaves_of_runs(&runs);
-        let mut begin = 0;
-        for (part, end) in parts {
-            let of_part = leaves.get(begin..*end).unwrap_or_default();
-            self.groups[part.group].leaves[part.part] = of_part.to_vec();
-            begin = *end;
-        }
-        let mut rows = rows.into_iter().zip(&leaves);
-        for of_log in &logs {
-            let mut tile = (u64::MAX, Vec::new());
-            let mut seeds = of_log.seeds.iter();
-            for (row, leaf) in rows.by_ref().take(of_log.rows.len()) {
-                if tile.0 != row.position / TILE {
-                    let nodes = seeds.next().map(|seed| SeedNodes::whole(seed).encode());
-                    tile = (row.position / TILE, nodes.unwrap_or_default());
-                }
-                writer
-                    .push(of_log.slot, &Stored::Event(row), leaf, &tile.1)
-                    .map_err(|flaw| damaged_segment(id, &flaw))?;
-            }
-        }
-        Ok(())
     }
 
     /// Whether the entries are those that were committed.
-    fn compare(&self) -> Result<(), StoreError> {
-        for group in &self.groups {
+    fn compare(&self, groups: &[Group]) -> Result<(), StoreError> {
+        for (group, leaves) in groups.iter().zip(&self.0) {
             let mut hash = Sha256::new();
-            group
-                .leaves
-                .iter()
-                .flatten()
-                .for_each(|leaf| hash.update(leaf));
+            leaves.iter().flatten().for_each(|leaf| hash.update(leaf));
             if Hash::from(hash.finalize()) != group.header.group_hash {
                 let what = "the entries are not those that were committed";
                 return Err(damaged(group.number, 0, 0, what));
@@ -217,6 +196,35 @@ impl Gathered {
         }
         Ok(())
     }
+}
+
+/// The logs that events belong to which come part after part; each part comes with the end of its events.
+fn of_logs(
+    sealer: &Sealer,
+    events: &[Placed<'_>],
+    parts: &[(&PartOf, usize)],
+) -> Result<Vec<OfLog>, StoreError> {
+    let mut logs: Vec<OfLog> = Vec::new();
+    let mut begin = 0;
+    for (part, end) in parts {
+        match logs.last_mut().filter(|last| last.slot == part.slot) {
+            Some(last) => last.events.end = *end,
+            None => logs.push(OfLog {
+                slot: part.slot,
+                log: format!("{}/w/{}", sealer.shared.origin, part.slot),
+                events: begin..*end,
+                seeds: Vec::new(),
+            }),
+        }
+        begin = *end;
+    }
+    for of_log in &mut logs {
+        let of_this = &events[of_log.events.clone()];
+        if let (Some(first), Some(last)) = (of_this.first(), of_this.last()) {
+            of_log.seeds = seeds(sealer, of_log.slot, first.position, last.position + 1)?;
+        }
+    }
+    Ok(logs)
 }
 
 /// The seeds of the tiles that positions lie in.

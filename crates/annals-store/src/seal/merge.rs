@@ -8,10 +8,7 @@ use crate::StoreError;
 use crate::files::BlobWriter;
 use crate::manifest::{self, Listed, damaged};
 use crate::recent::SegmentId;
-use crate::segment::{Cursor, Flaw, Segment, SegmentWriter};
-
-/// How often it is looked whether there is still time, in rows.
-const LOOK_UP: u32 = 4096;
+use crate::segment::{Cursor, Flaw, Marks, Segment, SegmentWriter};
 
 impl Sealer {
     /// Merges what is due. Whether there was something.
@@ -104,7 +101,7 @@ impl Sealer {
         segments: &[Arc<Segment>],
         id: SegmentId,
         out: BlobWriter,
-    ) -> Result<(BlobWriter, u32), StoreError> {
+    ) -> Result<(BlobWriter, Marks), StoreError> {
         let flawed = |flaw: Flaw| damaged(id, &flaw);
         let quarantine = &self.shared.blocks.quarantine;
         let found = |source: SegmentId, flaw: &Flaw| quarantine.stumbled(source, flaw);
@@ -120,31 +117,19 @@ impl Sealer {
         loop {
             let mut lowest = None;
             for (id, cursor) in &mut sources {
-                let next = cursor.peek().map_err(|flaw| found(*id, &flaw))?;
-                let slot = next.map(|row| row.slot);
-                lowest = [lowest, slot].into_iter().flatten().min();
+                let next = cursor.slot().map_err(|flaw| found(*id, &flaw))?;
+                lowest = [lowest, next].into_iter().flatten().min();
             }
             let Some(slot) = lowest else { break };
             for (source, cursor) in &mut sources {
-                let bad = |flaw: Flaw| found(*source, &flaw);
-                while cursor
-                    .peek()
-                    .map_err(bad)?
-                    .is_some_and(|row| row.slot == slot)
+                while let Some((page, rows)) =
+                    cursor.run(slot).map_err(|flaw| found(*source, &flaw))?
                 {
-                    let Some(row) = cursor.next().map_err(bad)? else {
-                        break;
-                    };
-                    writer
-                        .push(row.slot, &row.stored, &row.leaf, &row.seed)
-                        .map_err(flawed)?;
-                    if writer.rows() % LOOK_UP == 0 {
-                        self.go_on()?;
-                    }
+                    writer.copy(page, rows).map_err(flawed)?;
+                    self.go_on()?;
                 }
             }
         }
-        let rows = writer.rows();
-        Ok((writer.finish().map_err(flawed)?, rows))
+        writer.finish().map_err(flawed)
     }
 }

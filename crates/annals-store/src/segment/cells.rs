@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use annals_event::members::{
     ACTOR, CONTEXT, DETAILS, FAILURE, TARGET, Table, Values, nothing, read, write,
 };
-use annals_event::{ActorRef, Commitment, Draft, Section, Skeleton, TargetRef, Timestamp};
+use annals_event::{Commitment, DraftRef, Head, Section, SectionRef, TargetHead, Timestamp};
 
 use super::Flaw;
 
@@ -35,83 +35,72 @@ pub(crate) struct Cells<'a> {
 }
 
 /// Takes the sections of an event apart.
-pub(crate) fn shred<'a>(draft: &'a Draft, scratch: &mut String) -> Cells<'a> {
-    let skeleton = &draft.skeleton;
+pub(crate) fn shred<'a>(draft: &DraftRef<'a>, scratch: &mut String) -> Cells<'a> {
     let mut cells = Cells {
         actor: nothing(),
         context: nothing(),
         details: nothing(),
         failure: nothing(),
-        targets: vec![(nothing(), 0); skeleton.targets.len()],
-        flags: if draft.given_id { GIVEN_ID } else { 0 },
+        targets: vec![(nothing(), 0); draft.target_heads().len()],
+        flags: if draft.given_id() { GIVEN_ID } else { 0 },
         erased: Vec::new(),
-        exact: draft.sections.len() == Section::TARGETS + skeleton.targets.len(),
+        exact: true,
     };
-    for (k, section) in (0u8..).zip(&draft.sections) {
-        match (section, usize::from(k)) {
-            (Section::Withheld(commitment), _) => {
+    for (k, section) in (0u8..).zip(draft.section_refs()) {
+        match section {
+            SectionRef::Withheld(commitment) => {
                 cells.erased.push(k);
                 cells.erased.extend_from_slice(commitment);
             }
-            (Section::Empty, k) => cells.exact &= k != Section::ACTOR,
-            (Section::Value(text), Section::ACTOR) => {
-                take(&ACTOR, text, &mut cells.actor, &mut cells.exact, scratch);
-            }
-            (Section::Value(text), Section::CONTEXT) => {
-                take(
-                    &CONTEXT,
-                    text,
-                    &mut cells.context,
-                    &mut cells.exact,
-                    scratch,
-                );
-            }
-            (Section::Value(text), Section::DETAILS) => {
-                take(
-                    &DETAILS,
-                    text,
-                    &mut cells.details,
-                    &mut cells.exact,
-                    scratch,
-                );
-                if let Some(Cow::Borrowed(failure)) = cells.details[0].take() {
-                    take(
-                        &FAILURE,
-                        failure,
-                        &mut cells.failure,
-                        &mut cells.exact,
-                        scratch,
-                    );
-                    cells.exact &= failure != "{}";
-                }
-            }
-            (Section::Value(text), k) => {
-                if let Some((target, _)) = cells.targets.get_mut(k - Section::TARGETS) {
-                    take(&TARGET, text, target, &mut cells.exact, scratch);
-                }
-            }
+            SectionRef::Empty => cells.exact &= usize::from(k) != Section::ACTOR,
+            SectionRef::Value(text) => match std::str::from_utf8(text) {
+                Ok(text) => cells.take(usize::from(k), text, scratch),
+                Err(_) => cells.exact = false,
+            },
         }
-        // Only the actor's section is written where it is empty.
-        let is_empty = matches!(section, Section::Value(text) if text == "{}");
-        cells.exact &= !is_empty || usize::from(k) == Section::ACTOR;
     }
     // A value lies in one place only: in the clear or in the section.
-    let twice = |clear: &Option<String>, section: &Option<_>| clear.is_some() && section.is_some();
-    cells.exact &= !twice(&skeleton.actor.id, &cells.actor[1])
-        && !twice(&skeleton.actor.role, &cells.actor[5]);
+    let head = draft.head();
+    cells.exact &= head.actor.id.is_none() || cells.actor[1].is_none();
+    cells.exact &= head.role.is_none() || cells.actor[5].is_none();
     if cells.actor[1].is_some() {
         cells.flags |= ACTOR_ID_IN_SECTION;
     }
     if cells.actor[5].is_some() {
         cells.flags |= ROLE_IN_SECTION;
     }
-    for ((values, flags), clear) in cells.targets.iter_mut().zip(&skeleton.targets) {
-        cells.exact &= !twice(&clear.id, &values[1]);
+    for ((values, flags), clear) in cells.targets.iter_mut().zip(draft.target_heads()) {
+        cells.exact &= clear.id.is_none() || values[1].is_none();
         if values[1].is_some() {
             *flags = TARGET_ID_IN_SECTION;
         }
     }
     cells
+}
+
+impl<'a> Cells<'a> {
+    /// Takes the members of a section.
+    fn take(&mut self, k: usize, text: &'a str, scratch: &mut String) {
+        // Only the actor's section is written where it is empty.
+        self.exact &= text != "{}" || k == Section::ACTOR;
+        let exact = &mut self.exact;
+        match k {
+            Section::ACTOR => take(&ACTOR, text, &mut self.actor, exact, scratch),
+            Section::CONTEXT => take(&CONTEXT, text, &mut self.context, exact, scratch),
+            Section::DETAILS => {
+                take(&DETAILS, text, &mut self.details, exact, scratch);
+                if let Some(Cow::Borrowed(failure)) = self.details[0].take() {
+                    take(&FAILURE, failure, &mut self.failure, exact, scratch);
+                    *exact &= failure != "{}";
+                }
+            }
+            k => {
+                if let Some((target, _)) = self.targets.get_mut(k - Section::TARGETS) {
+                    take(&TARGET, text, target, exact, scratch);
+                }
+            }
+        }
+    }
 }
 
 fn take<'a, const N: usize>(
@@ -158,41 +147,70 @@ pub(crate) struct TargetParts<'a> {
     pub(crate) members: [Option<&'a str>; 4],
 }
 
-/// Puts an event together.
-pub(crate) fn assemble<'a>(
+/// What an event is put together in.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    text: String,
+    failure: String,
+    /// Where in `text` each section ends.
+    ends: Vec<usize>,
+}
+
+/// Puts an event together, and gives `take` its parts: whether its id was given, what stands in the clear, and the sections.
+pub(crate) fn assemble<'a, T>(
     parts: Parts<'a>,
-    targets: impl ExactSizeIterator<Item = TargetParts<'a>>,
-) -> Result<Draft, Flaw> {
+    targets: &[TargetParts<'a>],
+    scratch: &mut Scratch,
+    take: impl FnOnce(bool, &Head<'_>, &[TargetHead<'_>], &[SectionRef<'_>]) -> T,
+) -> Result<T, Flaw> {
     let Parts {
         mut actor,
         mut details,
         flags,
         ..
     } = parts;
-    let owned = |text: Option<&str>| text.map(str::to_owned);
-    let mut sections = Vec::with_capacity(Section::TARGETS + targets.len());
-    let clear = ActorRef {
-        id: owned(in_clear(&mut actor[1], flags & ACTOR_ID_IN_SECTION != 0)),
-        kind: parts.actor_type.to_owned(),
-        role: owned(in_clear(&mut actor[5], flags & ROLE_IN_SECTION != 0)),
+    let Scratch {
+        text,
+        failure,
+        ends,
+    } = scratch;
+    text.clear();
+    failure.clear();
+    ends.clear();
+    let clear = TargetHead {
+        id: in_clear(&mut actor[1], flags & ACTOR_ID_IN_SECTION != 0),
+        kind: parts.actor_type,
     };
-    sections.push(match value(&ACTOR, actor) {
-        Section::Empty => Section::Value("{}".to_owned()),
-        value => value,
-    });
-    sections.push(value(&CONTEXT, parts.context));
-    let mut failure = String::new();
-    write(&mut failure, &FAILURE, parts.failure);
+    let role = in_clear(&mut actor[5], flags & ROLE_IN_SECTION != 0);
+    write(text, &ACTOR, actor);
+    if text.is_empty() {
+        text.push_str("{}");
+    }
+    ends.push(text.len());
+    write(text, &CONTEXT, parts.context);
+    ends.push(text.len());
+    write(failure, &FAILURE, parts.failure);
     details[0] = (!failure.is_empty()).then_some(failure.as_str());
-    sections.push(value(&DETAILS, details));
-    let targets = targets
-        .map(|mut target| {
-            let in_section = target.flags & TARGET_ID_IN_SECTION != 0;
-            let id = owned(in_clear(&mut target.members[1], in_section));
-            sections.push(value(&TARGET, target.members));
-            TargetRef {
-                id,
-                kind: target.kind.to_owned(),
+    write(text, &DETAILS, details);
+    ends.push(text.len());
+    let mut heads = Vec::with_capacity(targets.len());
+    for target in targets {
+        let mut members = target.members;
+        heads.push(TargetHead {
+            id: in_clear(&mut members[1], target.flags & TARGET_ID_IN_SECTION != 0),
+            kind: target.kind,
+        });
+        write(text, &TARGET, members);
+        ends.push(text.len());
+    }
+    let mut begin = 0;
+    let mut sections: Vec<SectionRef<'_>> = ends
+        .iter()
+        .map(|end| match text.as_bytes().get(begin..*end) {
+            None | Some([]) => SectionRef::Empty,
+            Some(text) => {
+                begin = *end;
+                SectionRef::Value(text)
             }
         })
         .collect();
@@ -200,33 +218,30 @@ pub(crate) fn assemble<'a>(
         let section = sections
             .get_mut(k)
             .ok_or_else(|| Flaw::new("a commitment to a section that there is not"))?;
-        *section = Section::Withheld(commitment);
+        *section = SectionRef::Withheld(commitment);
     }
-    Ok(Draft {
-        skeleton: Skeleton {
-            id: parts.id.to_owned(),
-            action: parts.action.to_owned(),
-            occurred_at: parts.occurred_at,
-            actor: clear,
-            failure: owned(parts.reason),
-            targets,
-        },
-        sections,
-        given_id: flags & GIVEN_ID != 0,
-    })
+    let head = Head {
+        id: parts.id,
+        action: parts.action,
+        occurred_at: parts.occurred_at,
+        actor: clear,
+        role,
+        failure: parts.reason,
+    };
+    Ok(take(flags & GIVEN_ID != 0, &head, &heads, &sections))
 }
 
 /// The sections whose values are gone, with their commitments.
 pub(crate) fn erased_sections(
     bytes: &[u8],
-) -> Result<impl Iterator<Item = (usize, Commitment)>, Flaw> {
+) -> Result<impl Iterator<Item = (usize, &Commitment)>, Flaw> {
     let (erased, rest) = bytes.as_chunks::<{ 1 + COMMITMENT_BYTES }>();
     if !rest.is_empty() {
         return Err(Flaw::new("the commitments have another length"));
     }
     Ok(erased
         .iter()
-        .map(|[k, commitment @ ..]| (usize::from(*k), *commitment)))
+        .map(|[k, commitment @ ..]| (usize::from(*k), commitment)))
 }
 
 /// What of a column's value stands in the clear; that is taken out of the section then.
@@ -235,18 +250,4 @@ fn in_clear<'a>(value: &mut Option<&'a str>, in_section: bool) -> Option<&'a str
         true => None,
         false => value.take(),
     }
-}
-
-fn value<const N: usize>(table: &Table<N>, members: [Option<&str>; N]) -> Section {
-    let length: usize = members
-        .iter()
-        .zip(table)
-        .map(|(value, (key, _))| value.map_or(0, |value| key.len() + value.len() + 6))
-        .sum();
-    if length == 0 {
-        return Section::Empty;
-    }
-    let mut text = String::with_capacity(length + 2);
-    write(&mut text, table, members);
-    Section::Value(text)
 }

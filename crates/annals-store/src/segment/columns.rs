@@ -1,27 +1,30 @@
 //! Columns of a run of rows, decoded, and how a row is put together from them.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use annals_event::{
-    Catalogue, Draft, Facet, KeyClass, Opened, OpenedTarget, Row, Section, Timestamp, address_key,
-    address_text, fold_key, occurs_folded,
+    Catalogue, Draft, Drafts, Facet, Head, KeyClass, Opened, OpenedTarget, Row, Section,
+    SectionRef, TargetHead, Timestamp, address_key, address_text, fold_key, occurs_folded,
 };
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
 use parquet::data_type::DataType;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::cells::{Parts, TargetParts, assemble, erased_sections};
-use super::filter::{Probe, key_hash};
-use super::schema::{COLUMNS, Column};
+use super::cells::{Parts, Scratch, TargetParts, assemble, erased_sections};
+use super::filter::{Probe, key_hash, key_hash_of};
+use super::page::Buffer;
+use super::schema::{COLUMNS, Column, Physical};
 use super::tally::{COUNTED, RowValues};
-use super::uuid::{uuid_millis, uuid_text};
+use super::text::TextRuns;
+use super::uuid::{millis_of, uuid_millis, uuid_text};
 use super::write::{
     ACTOR_COLUMNS, CONTEXT_COLUMNS, DETAILS_COLUMNS, FAILURE_COLUMNS, TARGET_COLUMNS,
 };
-use super::{Flaw, Redacted, Stored};
+use super::{Flaw, Redacted};
 use crate::Slot;
 use crate::journal::to_u32;
 
@@ -162,6 +165,19 @@ const TEXT_COLUMNS: [Column; 24] = [
     Column::Version,
 ];
 
+/// Those of them whose texts come again and again on a page.
+const REPEATED: [Column; 9] = [
+    Column::Action,
+    Column::ActorName,
+    Column::ActorEmail,
+    Column::ActorId,
+    Column::ActorType,
+    Column::ActorRole,
+    Column::Location,
+    Column::UserAgent,
+    Column::Source,
+];
+
 impl Values {
     /// Reads `count` rows from row `first` of a row group on, takes in their levels, and gives what is there.
     pub(super) fn read<T: DataType>(
@@ -239,6 +255,14 @@ pub(super) struct Columns {
     pub(super) values: Vec<Option<Arc<Values>>>,
 }
 
+/// What putting one row after the other together needs.
+#[derive(Default)]
+pub(super) struct Maker {
+    /// The recorder of the row before, which most rows share.
+    recorder: Arc<str>,
+    scratch: Scratch,
+}
+
 impl Columns {
     pub(super) fn new() -> Columns {
         Columns {
@@ -272,7 +296,7 @@ impl Columns {
         }
     }
 
-    fn texts<const N: usize>(&self, columns: [Column; N], level: usize) -> [Option<&str>; N] {
+    fn texts_of<const N: usize>(&self, columns: [Column; N], level: usize) -> [Option<&str>; N] {
         columns.map(|column| self.text(column, level))
     }
 
@@ -282,40 +306,100 @@ impl Columns {
         values.map_or(0..0, |values| values.elements(row))
     }
 
-    /// The row. `recorder` is that of the row before, which most rows share.
-    pub(super) fn stored(&self, row: usize, recorder: &mut Arc<str>) -> Result<Stored, Flaw> {
-        let (position, recorded_at, occurred_at) = self.places(row)?;
-        if let Some(bytes) = self.bytes(Column::Redacted, row) {
-            let (leaf, id_hash) = bytes
-                .split_first_chunk()
-                .and_then(|(leaf, rest)| Some((*leaf, rest.try_into().ok()?)))
-                .ok_or_else(|| Flaw::new("a redacted entry of another length"))?;
-            return Ok(Stored::Redacted(Redacted {
-                position,
-                recorded_at,
-                leaf,
-                id_hash,
-            }));
-        }
-        let draft = match self.bytes(Column::Raw, row) {
-            Some(raw) => Draft::decode(raw).map_err(|error| Flaw::new(error.to_string()))?,
-            None => self.draft(row, occurred_at)?,
-        };
-        let by = self.text(Column::RecordedBy, row).unwrap_or_default();
-        if **recorder != *by {
-            *recorder = by.into();
-        }
-        let by = recorder.clone();
-        Ok(Stored::Event(Row::new(position, recorded_at, by, draft)))
+    /// The log of a row.
+    pub(super) fn slot(&self, row: usize) -> Slot {
+        let slot = self.number(Column::Log, row);
+        u32::from_ne_bytes(to_i32(slot).to_ne_bytes())
     }
 
-    fn draft(&self, row: usize, occurred_at: Timestamp) -> Result<Draft, Flaw> {
+    /// Who recorded a row.
+    pub(super) fn recorder(&self, row: usize) -> &str {
+        self.text(Column::RecordedBy, row).unwrap_or_default()
+    }
+
+    /// What is left of a row that was redacted whole.
+    pub(super) fn redacted(&self, row: usize) -> Result<Option<Redacted>, Flaw> {
+        let Some(bytes) = self.bytes(Column::Redacted, row) else {
+            return Ok(None);
+        };
+        let (position, recorded_at, _) = self.places(row)?;
+        let (leaf, id_hash) = bytes
+            .split_first_chunk()
+            .and_then(|(leaf, rest)| Some((*leaf, rest.try_into().ok()?)))
+            .ok_or_else(|| Flaw::new("a redacted entry of another length"))?;
+        Ok(Some(Redacted {
+            position,
+            recorded_at,
+            leaf,
+            id_hash,
+        }))
+    }
+
+    /// The event of a row; `None` if it was redacted whole.
+    pub(super) fn event(&self, row: usize, maker: &mut Maker) -> Result<Option<Row>, Flaw> {
+        if self.bytes(Column::Redacted, row).is_some() {
+            return Ok(None);
+        }
+        let (position, recorded_at, occurred_at) = self.places(row)?;
+        let draft = match self.bytes(Column::Raw, row) {
+            Some(raw) => Draft::decode(raw),
+            None => self.assemble(
+                row,
+                occurred_at,
+                &mut maker.scratch,
+                |given_id, head, targets, sections| {
+                    let (targets, sections) = (targets.iter().copied(), sections.iter().copied());
+                    Draft::from_parts(given_id, head, targets, sections)
+                },
+            )?,
+        };
+        let draft = draft.map_err(|error| Flaw::new(error.to_string()))?;
+        let by = self.recorder(row);
+        if *maker.recorder != *by {
+            maker.recorder = by.into();
+        }
+        let by = maker.recorder.clone();
+        Ok(Some(Row::new(position, recorded_at, by, draft)))
+    }
+
+    /// Appends the bytes of the event of a row.
+    pub(super) fn push_draft(
+        &self,
+        row: usize,
+        maker: &mut Maker,
+        drafts: &mut Drafts,
+    ) -> Result<(), Flaw> {
+        if let Some(raw) = self.bytes(Column::Raw, row) {
+            let draft = Draft::decode(raw).map_err(|error| Flaw::new(error.to_string()))?;
+            drafts.push(&draft);
+            return Ok(());
+        }
+        let (_, _, occurred_at) = self.places(row)?;
+        self.assemble(
+            row,
+            occurred_at,
+            &mut maker.scratch,
+            |given_id, head, targets, sections| {
+                let (targets, sections) = (targets.iter().copied(), sections.iter().copied());
+                drafts.push_parts(given_id, head, targets, sections);
+            },
+        )
+    }
+
+    /// Puts the event of a row together of its parts.
+    fn assemble<T>(
+        &self,
+        row: usize,
+        occurred_at: Timestamp,
+        scratch: &mut Scratch,
+        take: impl FnOnce(bool, &Head<'_>, &[TargetHead<'_>], &[SectionRef<'_>]) -> T,
+    ) -> Result<T, Flaw> {
         let required = |column| self.text(column, row).unwrap_or_default();
-        let [metadata, next, previous, version] = self.texts(DETAILS_COLUMNS, row);
+        let [metadata, next, previous, version] = self.texts_of(DETAILS_COLUMNS, row);
         let targets = self.targets(row);
         let mut of_row = Vec::with_capacity(targets.len());
         for element in targets {
-            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element);
+            let [kind, id, name, email, metadata] = self.texts_of(TARGET_COLUMNS, element);
             of_row.push(TargetParts {
                 kind: kind.unwrap_or_default(),
                 flags: to_i32(self.number(Column::TargetFlags, element)),
@@ -332,14 +416,39 @@ impl Columns {
             flags: to_i32(self.number(Column::Flags, row)),
             actor_type: required(Column::ActorType),
             reason: self.text(Column::Failure, row),
-            actor: self.texts(ACTOR_COLUMNS, row),
-            context: self.texts(CONTEXT_COLUMNS, row),
+            actor: self.texts_of(ACTOR_COLUMNS, row),
+            context: self.texts_of(CONTEXT_COLUMNS, row),
             details: [None, metadata, next, previous, version],
-            failure: self.texts(FAILURE_COLUMNS, row),
+            failure: self.texts_of(FAILURE_COLUMNS, row),
             // Without the targets nobody asks what of them is gone.
             erased: if has_targets { erased } else { &[] },
         };
-        assemble(parts, of_row.into_iter())
+        assemble(parts, &of_row, scratch, take)
+    }
+
+    /// Appends what rows have in a column.
+    pub(super) fn copy(&self, column: Column, rows: Range<usize>, into: &mut Buffer) {
+        let is_number = matches!(column.physical(), Physical::Int32 | Physical::Int64);
+        if !is_of_targets(column) {
+            rows.for_each(|row| match is_number {
+                true => into.number(self.number(column, row)),
+                false => into.value(self.bytes(column, row)),
+            });
+            return;
+        }
+        for row in rows {
+            let elements = self.targets(row);
+            if elements.is_empty() {
+                into.no_element();
+            }
+            for element in elements.clone() {
+                let is_first = element == elements.start;
+                match is_number {
+                    true => into.number_element(is_first, self.number(column, element)),
+                    false => into.element(is_first, self.bytes(column, element)),
+                }
+            }
+        }
     }
 
     /// Shows a row without putting it together. `None` if nothing is left of it.
@@ -349,15 +458,13 @@ impl Columns {
         show: impl FnOnce(&Opened<'_>) -> T,
     ) -> Result<Option<T>, Flaw> {
         if self.bytes(Column::Redacted, row).is_some() || self.bytes(Column::Raw, row).is_some() {
-            return Ok(match self.stored(row, &mut Arc::default())? {
-                Stored::Event(row) => Some(show(&Opened::from(&row))),
-                Stored::Redacted(_) => None,
-            });
+            let event = self.event(row, &mut Maker::default())?;
+            return Ok(event.map(|row| show(&Opened::from(&row))));
         }
         let (position, recorded_at, occurred_at) = self.places(row)?;
         let required = |column| self.text(column, row).unwrap_or_default();
         let targets = self.targets(row).map(|element| {
-            let [kind, id, name, email, metadata] = self.texts(TARGET_COLUMNS, element);
+            let [kind, id, name, email, metadata] = self.texts_of(TARGET_COLUMNS, element);
             OpenedTarget {
                 kind: kind.unwrap_or_default(),
                 members: lent([email, id, metadata, name]),
@@ -371,10 +478,10 @@ impl Columns {
             occurred_at,
             actor_type: required(Column::ActorType),
             failed: self.text(Column::Failure, row),
-            actor: lent(self.texts(ACTOR_COLUMNS, row)),
-            context: lent(self.texts(CONTEXT_COLUMNS, row)),
-            details: lent(self.texts(DETAILS_COLUMNS, row)),
-            failure: lent(self.texts(FAILURE_COLUMNS, row)),
+            actor: lent(self.texts_of(ACTOR_COLUMNS, row)),
+            context: lent(self.texts_of(CONTEXT_COLUMNS, row)),
+            details: lent(self.texts_of(DETAILS_COLUMNS, row)),
+            failure: lent(self.texts_of(FAILURE_COLUMNS, row)),
             targets: targets.collect(),
             erased: erased_sections(self.bytes(Column::Erased, row).unwrap_or_default())?
                 .map(|(k, _)| Section::name(k))
@@ -384,7 +491,7 @@ impl Columns {
     }
 
     /// The position, and when it was recorded and occurred.
-    fn places(&self, row: usize) -> Result<(u64, Timestamp, Timestamp), Flaw> {
+    pub(super) fn places(&self, row: usize) -> Result<(u64, Timestamp, Timestamp), Flaw> {
         let position = u64::try_from(self.number(Column::Position, row))
             .map_err(|_| Flaw::new("a position below zero"))?;
         let time = |column| {
@@ -441,95 +548,137 @@ impl Columns {
         wanted.may_match(has, holds)
     }
 
-    /// What a tally counts of a row.
-    pub(super) fn counted<'a>(&'a self, row: usize, event: &'a Row) -> RowValues<'a> {
-        let skeleton = event.skeleton();
+    /// What a tally counts of a row. `raw` is the event of one that is kept as its bytes, of which columns may lack values.
+    pub(super) fn counted<'a>(&'a self, row: usize, raw: Option<&Row>) -> RowValues<'a> {
         let mut counted = RowValues {
-            occurred_at: skeleton.occurred_at.as_micros(),
-            failed: skeleton.failure.is_some(),
+            occurred_at: self.number(Column::OccurredAt, row),
+            failed: self.text(Column::Failure, row).is_some(),
             values: Vec::with_capacity(COUNTED.len() + 1),
         };
-        let is_raw = self.bytes(Column::Raw, row).is_some();
+        let values = &mut counted.values;
         for (n, facet) in COUNTED.into_iter().enumerate() {
-            let column = match facet {
-                Facet::Source => Some(Column::Source),
-                Facet::Address => Some(Column::Location),
-                Facet::Actor => Some(Column::ActorId),
-                _ => None,
-            };
-            // Sections are not parsed where a column has the value; a raw row's columns may lack it.
-            let Some(column) = column.filter(|_| !is_raw) else {
+            if let Some(event) = raw {
                 facet.values(event, &mut |value, _| {
-                    counted.values.push((n, Cow::Owned(value.to_owned()), None));
+                    values.push((n, Cow::Owned(value.to_owned()), None));
                 });
                 continue;
+            }
+            let text = |column| {
+                let text = self.text(column, row);
+                text.filter(|text| !text.is_empty())
             };
-            let Some(value) = self.text(column, row).filter(|value| !value.is_empty()) else {
-                continue;
-            };
+            let plain = |column| text(column).map(|value| (n, Cow::Borrowed(value), None));
             match facet {
+                Facet::Action => values.extend(plain(Column::Action)),
+                Facet::ActorType => values.extend(plain(Column::ActorType)),
+                Facet::Source => values.extend(plain(Column::Source)),
                 Facet::Address => {
-                    let address = address_text(value).map(Cow::Owned);
-                    counted.values.extend(address.map(|value| (n, value, None)));
+                    let address = text(Column::Location).and_then(address_text);
+                    values.extend(address.map(|address| (n, Cow::Owned(address), None)));
                 }
                 Facet::Actor => {
                     let name = self.text(Column::ActorName, row);
                     let label = name.or_else(|| self.text(Column::ActorEmail, row));
-                    counted.values.push((n, Cow::Borrowed(value), label));
+                    let id = text(Column::ActorId);
+                    values.extend(id.map(|id| (n, Cow::Borrowed(id), label)));
                 }
-                _ => counted.values.push((n, Cow::Borrowed(value), None)),
+                Facet::TargetType => {
+                    let kinds = |elements: Range<usize>| {
+                        let kind = |element| self.text(Column::TargetType, element);
+                        elements.filter_map(kind)
+                    };
+                    let targets = self.targets(row);
+                    for element in targets.clone() {
+                        let kind = self.text(Column::TargetType, element).unwrap_or_default();
+                        if !kind.is_empty() && kinds(targets.start..element).all(|k| k != kind) {
+                            values.push((n, Cow::Borrowed(kind), None));
+                        }
+                    }
+                }
+                // It stands with the times.
+                Facet::Outcome => {}
             }
         }
         counted
     }
 
-    /// The hashes of the keys of a row.
-    pub(super) fn keys(
-        &self,
-        row: usize,
-        slot: Slot,
-        stored: &Stored,
-        out: &mut Vec<u64>,
-    ) -> Result<(), Flaw> {
+    /// The time in the id of a row, in milliseconds since the epoch, if that is a UUID of version 7.
+    pub(super) fn id_millis(&self, row: usize) -> Option<u64> {
+        match self.bytes(Column::Id, row) {
+            Some(uuid) => millis_of(uuid.try_into().ok()?),
+            None => uuid_millis(self.text(Column::IdText, row)?),
+        }
+    }
+
+    /// Appends the hashes of the keys of a row, that of its id first if the id has no time in it. `raw` is the event of one that is kept
+    /// as its bytes.
+    pub(super) fn keys(&self, row: usize, slot: Slot, raw: Option<&Row>, out: &mut Vec<u64>) {
         let mut key = |class, text: Option<&str>| {
-            if let Some(text) = text {
-                out.push(key_hash(slot, class, fold_key(text).as_bytes()));
-            }
+            out.extend(text.map(|text| key_hash_of(slot, class, text)));
         };
-        let Stored::Event(event) = stored else {
-            return Ok(());
-        };
-        let id = event.skeleton().id.as_str();
-        key(KeyClass::Id, uuid_millis(id).is_none().then_some(id));
-        let location = if self.bytes(Column::Raw, row).is_some() {
-            // The columns may lack what does not fit into them.
-            key(KeyClass::Actor, event.skeleton().actor.id.as_deref());
-            key(KeyClass::Actor, event.actor_id());
-            key(KeyClass::Actor, event.actor_name());
-            key(KeyClass::Actor, event.actor_email());
-            for (target, clear) in event.targets().zip(&event.skeleton().targets) {
-                key(KeyClass::Target, clear.id.as_deref());
-                key(KeyClass::Target, target.id);
-                key(KeyClass::Target, target.name);
-                key(KeyClass::Target, target.email);
-            }
-            key(KeyClass::Session, event.context("session_id"));
-            event.context("location")
-        } else {
-            for column in ACTOR_KEYS {
-                key(KeyClass::Actor, self.text(column, row));
-            }
-            for element in self.targets(row) {
-                for column in TARGET_KEYS {
-                    key(KeyClass::Target, self.text(column, element));
+        if self.id_millis(row).is_none() {
+            key(KeyClass::Id, Some(&self.id(row)));
+        }
+        let location = match raw {
+            Some(event) => {
+                key(KeyClass::Actor, event.skeleton().actor.id.as_deref());
+                key(KeyClass::Actor, event.actor_id());
+                key(KeyClass::Actor, event.actor_name());
+                key(KeyClass::Actor, event.actor_email());
+                for (target, clear) in event.targets().zip(&event.skeleton().targets) {
+                    key(KeyClass::Target, clear.id.as_deref());
+                    key(KeyClass::Target, target.id);
+                    key(KeyClass::Target, target.name);
+                    key(KeyClass::Target, target.email);
                 }
+                key(KeyClass::Session, event.context("session_id"));
+                event.context("location")
             }
-            key(KeyClass::Session, self.text(Column::SessionId, row));
-            self.text(Column::Location, row)
+            None => {
+                for column in ACTOR_KEYS {
+                    key(KeyClass::Actor, self.text(column, row));
+                }
+                for element in self.targets(row) {
+                    for column in TARGET_KEYS {
+                        key(KeyClass::Target, self.text(column, element));
+                    }
+                }
+                key(KeyClass::Session, self.text(Column::SessionId, row));
+                self.text(Column::Location, row)
+            }
         };
         if let Some(address) = location.and_then(address_key) {
             out.push(key_hash(slot, KeyClass::Address, &address));
         }
-        Ok(())
     }
+
+    /// Tells a filter over texts of those in the columns of a page of so many rows.
+    pub(super) fn note_texts(&self, rows: usize, texts: &mut TextRuns) {
+        for column in TEXT_COLUMNS {
+            let all = (0..rows).filter_map(|row| self.text(column, row));
+            if !REPEATED.contains(&column) {
+                all.for_each(|text| texts.add_text(text));
+                continue;
+            }
+            for text in all.collect::<HashSet<_>>() {
+                texts.add_text(text);
+                if column == Column::Action {
+                    texts.add_text(&Catalogue::builtin().display_name(text));
+                }
+            }
+        }
+        let mut kinds = HashSet::new();
+        for element in (0..rows).flat_map(|row| self.targets(row)) {
+            let [kind, rest @ ..] = self.texts_of(TARGET_COLUMNS, element);
+            let kind = kind.filter(|kind| kinds.insert(*kind));
+            for text in kind.into_iter().chain(rest.into_iter().flatten()) {
+                texts.add_text(text);
+            }
+        }
+    }
+}
+
+/// Whether a column has the targets of rows.
+fn is_of_targets(column: Column) -> bool {
+    column == Column::TargetFlags || TARGET_COLUMNS.contains(&column)
 }

@@ -1,30 +1,36 @@
 //! A segment from beginning to end, with every entry rebuilt and compared with what was hashed.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annals_event::{Row, Seed, SeedNodes, TILE};
+use annals_event::{Seed, SeedNodes, TILE, Timestamp};
 use annals_merkle::Hash;
 use sha2::{Digest as _, Sha256};
 
+use super::decoded::Decoded;
 use super::directory::Entry;
 use super::index::IndexWriter;
-use super::read::{Note, ReadRow};
-use super::tally::RowValues;
+use super::mark::{Marker, Marks};
 use super::text::TextRuns;
-use super::{Flaw, PAGE_ROWS, Segment, Stored};
+use super::{Flaw, Item, PAGE_ROWS, Segment};
 use crate::Slot;
 use crate::journal::to_u32;
-use crate::tree::{Run, leaves_of_runs};
+use crate::tree::{Placed, Run, leaves_of_runs};
 
 /// A row whose entry was rebuilt and hashed.
 pub(crate) struct Sealed {
     pub(crate) slot: Slot,
-    pub(crate) stored: Stored,
+    pub(crate) position: u64,
+    pub(crate) recorded_at: Timestamp,
     pub(crate) leaf: Hash,
     /// The seed nodes of its tile.
     pub(crate) seed: Arc<[u8]>,
+}
+
+/// A page whose entries are those that were hashed.
+pub(crate) struct SealedPage {
+    pub(crate) rows: Vec<Sealed>,
+    pub(super) decoded: Decoded,
 }
 
 /// Reads page after page. What it gives is what was hashed when the segment was written.
@@ -35,7 +41,8 @@ pub(crate) struct Cursor<'a> {
     hashes: Vec<Hash>,
     index: Option<(IndexWriter, TextRuns)>,
     page: usize,
-    ready: VecDeque<Sealed>,
+    /// The page that rows are taken from, and which of them is next.
+    ready: Option<(SealedPage, usize)>,
     /// The tile whose seed was read last.
     seed: Option<(Slot, u64, Arc<[u8]>)>,
     /// Where else the seed of a tile is known from, if the row that has it cannot be read.
@@ -73,7 +80,7 @@ impl<'a> Cursor<'a> {
             hashes: segment.page_hashes()?,
             index: with_index.then(|| (IndexWriter::new(segment.bytes()), TextRuns::new())),
             page: 0,
-            ready: VecDeque::new(),
+            ready: None,
             seed: None,
             seeds: None,
         })
@@ -87,25 +94,37 @@ impl<'a> Cursor<'a> {
         self
     }
 
-    /// The log and position of the row that comes next.
-    pub(crate) fn peek(&mut self) -> Result<Option<&Sealed>, Flaw> {
-        while self.ready.is_empty() {
+    /// The log of the row that comes next.
+    pub(crate) fn slot(&mut self) -> Result<Option<Slot>, Flaw> {
+        loop {
+            if let Some((page, next)) = &self.ready
+                && let Some(row) = page.rows.get(*next)
+            {
+                return Ok(Some(row.slot));
+            }
             match self.next_page() {
                 None => return Ok(None),
-                Some(Ok(rows)) => self.ready = rows.into(),
+                Some(Ok(page)) => self.ready = Some((page, 0)),
                 Some(Err(bad)) => return Err(bad.flaw),
             }
         }
-        Ok(self.ready.front())
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Sealed>, Flaw> {
-        self.peek()?;
-        Ok(self.ready.pop_front())
+    /// Takes the next rows if they are of this log, as many as there are on one page: the page, and which.
+    pub(crate) fn run(&mut self, slot: Slot) -> Result<Option<(&SealedPage, Range<usize>)>, Flaw> {
+        if self.slot()? != Some(slot) {
+            return Ok(None);
+        }
+        Ok(self.ready.as_mut().map(|(page, next)| {
+            let from = *next;
+            let rows = page.rows[from..].iter();
+            *next += rows.take_while(|row| row.slot == slot).count();
+            (&*page, from..*next)
+        }))
     }
 
-    /// The rows of the next page. After one that is bad it goes on with the one behind it.
-    pub(crate) fn next_page(&mut self) -> Option<Result<Vec<Sealed>, BadPage>> {
+    /// The next page. After one that is bad it goes on with the one behind it.
+    pub(crate) fn next_page(&mut self) -> Option<Result<SealedPage, BadPage>> {
         let page = self.page;
         let expected = *self.hashes.get(page)?;
         self.page += 1;
@@ -117,6 +136,27 @@ impl<'a> Cursor<'a> {
         }))
     }
 
+    /// Reads the next page and compares it with what it was written from, which spares hashing its entries. Whether there was one.
+    pub(crate) fn read_back(&mut self, marks: &Marks) -> Result<bool, Flaw> {
+        let page = self.page;
+        if page == self.hashes.len() {
+            return match marks.of_pages.len() == page && marks.rows == self.segment.rows() {
+                true => Ok(false),
+                false => Err(Flaw::new("it does not have the rows that were written")),
+            };
+        }
+        self.page += 1;
+        let decoded = self.decode(page)?;
+        let mut marker = Marker::default();
+        for (n, row) in (0..).map_while(|n| Some((n, decoded.marked(n)?))) {
+            marker.row(&row, decoded.seed(n));
+        }
+        match marks.of_pages.get(page) == Some(&marker.end_page()) {
+            true => Ok(true),
+            false => Err(Flaw::new("what is read is not what was written")),
+        }
+    }
+
     /// The index, once all pages were read.
     pub(crate) fn into_index(self) -> Result<Vec<u8>, Flaw> {
         let sums = self.segment.sums()?;
@@ -125,66 +165,38 @@ impl<'a> Cursor<'a> {
             .map_or_else(Vec::new, |(index, _)| index.finish(&sums)))
     }
 
-    fn read_page(&mut self, page: usize, expected: &Hash) -> Result<Vec<Sealed>, Flaw> {
-        let (_, rows) = self.segment.page_of(to_u32(page * PAGE_ROWS));
-        let (mut occurred, mut ids) = ((i64::MAX, i64::MIN), (u64::MAX, 0));
-        let mut keys = Vec::new();
-        let index = &mut self.index;
-        let is_wanted = index.is_some();
-        let mut note =
-            |slot: Slot, stored: &Stored, of_row: &[u64], counted: Option<RowValues<'_>>| {
-                let Some((index, texts)) = index.as_mut() else {
-                    return;
-                };
-                index.count(slot, counted);
-                let at = match stored {
-                    Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
-                    Stored::Event(row) => {
-                        texts.add(row);
-                        let id = row.skeleton().id.as_str();
-                        match super::uuid_millis(id) {
-                            Some(millis) => ids = (ids.0.min(millis), ids.1.max(millis)),
-                            // The key of the id is the first of them.
-                            None => of_row
-                                .first()
-                                .into_iter()
-                                .for_each(|id| index.id(slot, *id)),
-                        }
-                        row.skeleton().occurred_at.as_micros()
-                    }
-                };
-                occurred = (occurred.0.min(at), occurred.1.max(at));
-                keys.extend_from_slice(of_row);
-            };
-        let read = self.segment.read_all(
-            rows.clone(),
-            is_wanted.then_some(&mut note as &mut Note<'_>),
-        )?;
-        if let Some((index, texts)) = index {
-            index.page(occurred, ids, &mut keys, texts.take());
-        }
-        self.check_places(rows.start, &read)?;
-        let sealed = self.seal(read)?;
+    fn read_page(&mut self, page: usize, expected: &Hash) -> Result<SealedPage, Flaw> {
+        let decoded = self.decode(page)?;
+        let sealed = self.seal(decoded)?;
         let mut hash = Sha256::new();
-        sealed.iter().for_each(|row| hash.update(row.leaf));
+        sealed.rows.iter().for_each(|row| hash.update(row.leaf));
         match Hash::from(hash.finalize()) == *expected {
             true => Ok(sealed),
             false => Err(Flaw::new("the entries are not those that were hashed")),
         }
     }
 
+    fn decode(&mut self, page: usize) -> Result<Decoded, Flaw> {
+        let decoded = self.segment.decode_page(page)?;
+        self.check_places(to_u32(page * PAGE_ROWS), &decoded)?;
+        if let Some((index, texts)) = &mut self.index {
+            decoded.note(index, texts)?;
+        }
+        Ok(decoded)
+    }
+
     /// Compares logs and positions with the directory.
-    fn check_places(&self, first_row: u32, rows: &[ReadRow]) -> Result<(), Flaw> {
-        let mut entries = self
+    fn check_places(&self, first_row: u32, decoded: &Decoded) -> Result<(), Flaw> {
+        let first = self
             .directory
-            .iter()
-            .skip_while(|entry| entry.row_end() <= first_row)
-            .peekable();
-        for (row, read) in (first_row..).zip(rows) {
+            .partition_point(|entry| entry.row_end() <= first_row);
+        let mut entries = self.directory[first..].iter().peekable();
+        let all = (0..).map_while(|n| decoded.marked(n));
+        for (row, found) in (first_row..).zip(all) {
             while entries.next_if(|entry| entry.row_end() <= row).is_some() {}
             let fits = entries.peek().is_some_and(|entry| {
-                read.slot == entry.slot
-                    && read.stored.position() == entry.first + u64::from(row - entry.row)
+                found.slot == entry.slot
+                    && found.position == entry.first + u64::from(row - entry.row)
             });
             if !fits {
                 return Err(Flaw::new("a row is not where the directory says"));
@@ -194,45 +206,61 @@ impl<'a> Cursor<'a> {
     }
 
     /// Hashes the entries of a page, those of all logs at once.
-    fn seal(&mut self, read: Vec<ReadRow>) -> Result<Vec<Sealed>, Flaw> {
-        let mut places = Vec::with_capacity(read.len());
-        let mut events: Vec<Row> = Vec::with_capacity(read.len());
+    fn seal(&mut self, decoded: Decoded) -> Result<SealedPage, Flaw> {
+        let (mut rows, mut is_event) = (Vec::with_capacity(decoded.len()), Vec::new());
+        let mut events: Vec<Placed<'_>> = Vec::with_capacity(decoded.len());
         let mut runs: Vec<RunOfLog> = Vec::new();
-        for row in read {
-            let seed = self.seed_of(&row)?;
-            let redacted = match row.stored {
-                Stored::Event(event) => {
+        for (n, (slot, item)) in decoded.items().enumerate() {
+            let seed = self.seed_of(slot, item.position(), decoded.seed(n))?;
+            let mut row = Sealed {
+                slot,
+                position: item.position(),
+                recorded_at: item.recorded_at(),
+                leaf: Hash::default(),
+                seed,
+            };
+            match item {
+                Item::Redacted(redacted) => row.leaf = redacted.leaf,
+                Item::Event(event) => {
                     let follows = |run: &&mut RunOfLog| {
-                        run.slot == row.slot && run.end_position == event.position
+                        run.slot == slot && run.end_position == event.position
                     };
-                    let tile = event.position / TILE;
                     let run = match runs.last_mut().filter(follows) {
                         Some(run) => run,
                         None => {
-                            runs.push(RunOfLog::new(row.slot, &self.origin, &event, events.len()));
+                            let log = format!("{}/w/{slot}", self.origin);
+                            let at = events.len();
+                            runs.push(RunOfLog {
+                                slot,
+                                log,
+                                events: at..at,
+                                end_position: event.position,
+                                tile: None,
+                                seeds: Vec::new(),
+                            });
                             // Just pushed.
                             let Some(run) = runs.last_mut() else { continue };
                             run
                         }
                     };
+                    let tile = event.position / TILE;
                     if run.tile != Some(tile) {
                         run.tile = Some(tile);
-                        run.seeds.push(whole_seed(&seed)?);
+                        run.seeds.push(whole_seed(&row.seed)?);
                     }
                     run.end_position += 1;
-                    run.rows.end += 1;
+                    run.events.end += 1;
                     events.push(event);
-                    None
                 }
-                Stored::Redacted(redacted) => Some(redacted),
-            };
-            places.push((row.slot, seed, redacted));
+            }
+            is_event.push(matches!(item, Item::Event(_)));
+            rows.push(row);
         }
         let hashed: Vec<Run<'_>> = runs
             .iter()
             .map(|run| Run {
                 log: &run.log,
-                rows: &events[run.rows.clone()],
+                events: &events[run.events.clone()],
                 seeds: &run.seeds,
             })
             .collect();
@@ -240,42 +268,38 @@ impl<'a> Cursor<'a> {
         if leaves.len() != events.len() {
             return Err(Flaw::new("an entry cannot be rebuilt"));
         }
-        let mut events = events.into_iter().zip(leaves);
-        let sealed = places.into_iter().map_while(|(slot, seed, redacted)| {
-            let (stored, leaf) = match redacted {
-                Some(redacted) => (Stored::Redacted(redacted.clone()), redacted.leaf),
-                None => {
-                    let (event, leaf) = events.next()?;
-                    (Stored::Event(event), leaf)
-                }
-            };
-            Some(Sealed {
-                slot,
-                stored,
-                leaf,
-                seed,
-            })
-        });
-        Ok(sealed.collect())
+        let of_events = rows
+            .iter_mut()
+            .zip(is_event)
+            .filter(|(_, is_event)| *is_event);
+        for ((row, _), leaf) in of_events.zip(leaves) {
+            row.leaf = leaf;
+        }
+        Ok(SealedPage { rows, decoded })
     }
 
     /// The seed nodes of a row's tile: its own, or those of the row before.
-    fn seed_of(&mut self, row: &ReadRow) -> Result<Arc<[u8]>, Flaw> {
-        let tile = (row.slot, row.stored.position() / TILE);
-        if let Some(bytes) = &row.seed {
-            self.seed = Some((tile.0, tile.1, bytes.clone()));
-            return Ok(bytes.clone());
-        }
-        match &self.seed {
-            Some((slot, number, bytes)) if (*slot, *number) == tile => Ok(bytes.clone()),
-            _ => {
-                let known = self.seeds.and_then(|seeds| seeds(tile.0, tile.1));
-                let known = known.ok_or_else(|| Flaw::new("a tile has no seed"))?;
-                let bytes: Arc<[u8]> = SeedNodes::whole(&known).encode().into();
-                self.seed = Some((tile.0, tile.1, bytes.clone()));
-                Ok(bytes)
-            }
-        }
+    fn seed_of(
+        &mut self,
+        slot: Slot,
+        position: u64,
+        own: Option<&[u8]>,
+    ) -> Result<Arc<[u8]>, Flaw> {
+        let tile = (slot, position / TILE);
+        let known = match own {
+            Some(bytes) => bytes.into(),
+            None => match &self.seed {
+                Some((slot, number, bytes)) if (*slot, *number) == tile => return Ok(bytes.clone()),
+                _ => {
+                    let known = self.seeds.and_then(|seeds| seeds(tile.0, tile.1));
+                    let known = known.ok_or_else(|| Flaw::new("a tile has no seed"))?;
+                    SeedNodes::whole(&known).encode().into()
+                }
+            },
+        };
+        let known: Arc<[u8]> = known;
+        self.seed = Some((tile.0, tile.1, known.clone()));
+        Ok(known)
     }
 
     /// The logs that have rows on a page, and which.
@@ -302,24 +326,11 @@ struct RunOfLog {
     slot: Slot,
     log: String,
     /// Which of the page's events.
-    rows: Range<usize>,
+    events: Range<usize>,
     end_position: u64,
     /// The tile of the last one; its seed is the last.
     tile: Option<u64>,
     seeds: Vec<Seed>,
-}
-
-impl RunOfLog {
-    fn new(slot: Slot, origin: &str, first: &Row, at: usize) -> RunOfLog {
-        RunOfLog {
-            slot,
-            log: format!("{origin}/w/{slot}"),
-            rows: at..at,
-            end_position: first.position,
-            tile: None,
-            seeds: Vec::new(),
-        }
-    }
 }
 
 fn whole_seed(nodes: &[u8]) -> Result<Seed, Flaw> {

@@ -1,6 +1,6 @@
 //! Saying quickly where a value is not: Bloom filters over the keys of rows.
 
-use annals_event::{Filter, KeyClass};
+use annals_event::{Filter, KeyClass, fold_key};
 
 use super::text::TextProbe;
 use super::uuid::uuid_millis;
@@ -9,11 +9,33 @@ use crate::fingerprint::fingerprint;
 
 /// A hash of one key of one log. The hash function is part of the format.
 pub(crate) fn key_hash(slot: Slot, class: KeyClass, key: &[u8]) -> u64 {
-    let mut text = Vec::with_capacity(5 + key.len());
-    text.extend_from_slice(&slot.to_le_bytes());
-    text.push(class as u8);
-    text.extend_from_slice(key);
-    fingerprint(b"annals/filter/v1", &text)
+    let mut short = [0; 160];
+    let mut long = Vec::new();
+    let text = match short.get_mut(..5 + key.len()) {
+        Some(text) => text,
+        None => {
+            long.resize(5 + key.len(), 0);
+            &mut long
+        }
+    };
+    text[..4].copy_from_slice(&slot.to_le_bytes());
+    text[4] = class as u8;
+    text[5..].copy_from_slice(key);
+    fingerprint(b"annals/filter/v1", text)
+}
+
+/// The hash of a text as a key: with its case folded.
+pub(super) fn key_hash_of(slot: Slot, class: KeyClass, text: &str) -> u64 {
+    let mut folded = [0; 128];
+    match folded.get_mut(..text.len()) {
+        // Of ASCII, which most texts are, folding is this simple.
+        Some(folded) if text.is_ascii() => {
+            folded.copy_from_slice(text.as_bytes());
+            folded.make_ascii_lowercase();
+            key_hash(slot, class, folded)
+        }
+        _ => key_hash(slot, class, fold_key(text).as_bytes()),
+    }
 }
 
 /// How many bits a filter has for each key, and how many of them a key sets.

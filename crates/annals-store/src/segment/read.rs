@@ -17,7 +17,9 @@ use parquet::file::metadata::{
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::columns::{Columns, Strings, Values, to_i32};
+use super::Flaw;
+use super::columns::{Columns, Maker, Strings, Values};
+use super::decoded::Decoded;
 use super::directory::{self, Entry};
 use super::filter::{Probe, key_hash};
 use super::index::{Index, Sums, sum};
@@ -25,10 +27,8 @@ use super::page::{GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, Physical, VERSION,
 };
-use super::tally::RowValues;
 use super::uuid::uuid_millis;
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
-use super::{Flaw, Stored};
 use crate::cache::{Cache, Kind};
 use crate::journal::{to_u32, to_usize};
 use crate::recent::SegmentId;
@@ -90,13 +90,6 @@ impl ChunkReader for Checked {
     }
 }
 
-/// A row as it was read: with its log, and the seed nodes where its row has them.
-pub(crate) struct ReadRow {
-    pub(crate) slot: Slot,
-    pub(crate) stored: Stored,
-    pub(crate) seed: Option<Arc<[u8]>>,
-}
-
 /// Rows of a page where they lie: put together or shown when somebody wants that.
 pub(crate) struct Lying {
     columns: Columns,
@@ -120,12 +113,10 @@ impl Lying {
 
     /// The events of the rows.
     pub(crate) fn events(&self) -> Result<Vec<Row>, Flaw> {
-        let mut recorder = Arc::default();
+        let mut maker = Maker::default();
         let mut events = Vec::with_capacity(self.rows.len());
         for row in &self.rows {
-            if let Stored::Event(event) = self.columns.stored(*row, &mut recorder)? {
-                events.push(event);
-            }
+            events.extend(self.columns.event(*row, &mut maker)?);
         }
         Ok(events)
     }
@@ -149,9 +140,6 @@ impl Lying {
         Ok(Ok(()))
     }
 }
-
-/// What an index is told of a row.
-pub(crate) type Note<'a> = dyn FnMut(Slot, &Stored, &[u64], Option<RowValues<'_>>) + 'a;
 
 impl Segment {
     /// Opens a segment and compares the footer with the index, if there is one.
@@ -363,11 +351,12 @@ impl Segment {
         Ok(rows.map(|n| columns.id(n).into_owned()).collect())
     }
 
-    /// The rows in `rows`, which lie within one page, with these parts of them. Without seeds.
-    pub(crate) fn read(&self, rows: Range<u32>, parts: RowParts) -> Result<Vec<Stored>, Flaw> {
+    /// The events among the rows in `rows`, which lie within one page, with these parts of them.
+    pub(crate) fn read(&self, rows: Range<u32>, parts: RowParts) -> Result<Vec<Row>, Flaw> {
         let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
-        let mut recorder = Arc::default();
-        rows.map(|n| columns.stored(n, &mut recorder)).collect()
+        let mut maker = Maker::default();
+        rows.filter_map(|n| columns.event(n, &mut maker).transpose())
+            .collect()
     }
 
     /// The rows in `rows`, which lie within one page, where they lie.
@@ -377,53 +366,32 @@ impl Segment {
         Ok(Lying { columns, rows })
     }
 
-    /// Those of the rows in `rows`, which lie within one page, that may match, with these parts of them.
+    /// Those of the events in `rows`, which lie within one page, that may match, with these parts of them.
     pub(crate) fn read_possible(
         &self,
         rows: Range<u32>,
         parts: RowParts,
         probe: &Probe,
-    ) -> Result<Vec<Stored>, Flaw> {
+    ) -> Result<Vec<Row>, Flaw> {
         if !probe.asks_of_rows() {
             return self.read(rows, parts);
         }
         let (columns, rows) = self.columns(rows, &wanted(parts), true)?;
-        let (mut found, mut recorder) = (Vec::new(), Arc::default());
+        let (mut found, mut maker) = (Vec::new(), Maker::default());
         for n in rows {
             if columns.may_match(n, probe) {
-                found.push(columns.stored(n, &mut recorder)?);
+                found.extend(columns.event(n, &mut maker)?);
             }
         }
         Ok(found)
     }
 
-    /// The rows in `rows`, which lie within one page, with everything. `note` takes, for each row, its slot, the
-    /// hashes of its keys, and what a tally counts of it.
-    pub(crate) fn read_all(
-        &self,
-        rows: Range<u32>,
-        mut note: Option<&mut Note<'_>>,
-    ) -> Result<Vec<ReadRow>, Flaw> {
+    /// A page with everything.
+    pub(super) fn decode_page(&self, page: usize) -> Result<Decoded, Flaw> {
+        let (_, rows) = self.page_of(to_u32(page * PAGE_ROWS));
         // Whoever goes through everything must not push out what others come back to.
         let (columns, rows) = self.columns(rows, &Column::ALL, false)?;
-        let (mut hashes, mut recorder) = (Vec::new(), Arc::default());
-        rows.map(|n| {
-            let slot = columns.number(Column::Log, n);
-            let slot = u32::from_ne_bytes(to_i32(slot).to_ne_bytes());
-            let stored = columns.stored(n, &mut recorder)?;
-            if let Some(note) = &mut note {
-                hashes.clear();
-                columns.keys(n, slot, &stored, &mut hashes)?;
-                let counted = match &stored {
-                    Stored::Event(event) => Some(columns.counted(n, event)),
-                    Stored::Redacted(_) => None,
-                };
-                note(slot, &stored, &hashes, counted);
-            }
-            let seed = columns.bytes(Column::Seed, n).map(Arc::from);
-            Ok(ReadRow { slot, stored, seed })
-        })
-        .collect()
+        Decoded::new(columns, rows.len())
     }
 
     /// Columns of the page that `rows` lie within, and where on it they are. `keep` says whether they are likely to be wanted

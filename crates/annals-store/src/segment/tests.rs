@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use annals_event::{
-    Catalogue, Draft, Event, Opened, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE,
+    Catalogue, Draft, Drafts, Event, Opened, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE,
     Timestamp, WorkspaceLabel, write_csv_row,
 };
 use annals_merkle::Hash;
@@ -12,8 +12,8 @@ use annals_testkit::{Generator, Profile};
 use bytes::Bytes;
 
 use super::*;
-use crate::journal::to_usize;
-use crate::tree::leaves_of;
+use crate::journal::{to_u32, to_usize};
+use crate::tree::{Placed, leaves_of};
 use crate::{Order, Slot};
 
 impl ReadAt for Bytes {
@@ -38,10 +38,24 @@ fn seed(slot: Slot, tile: u64) -> Seed {
     Seed(seed)
 }
 
+/// What is stored at a position.
+#[derive(Clone, Debug)]
+enum Stored {
+    Event(Row),
+    Redacted(Redacted),
+}
+
+fn position(stored: &Stored) -> u64 {
+    match stored {
+        Stored::Event(row) => row.position,
+        Stored::Redacted(redacted) => redacted.position,
+    }
+}
+
 /// The leaf hashes of rows, a run of events at a time.
 fn leaves(rows: &[(Slot, Stored)]) -> Vec<Hash> {
     let mut leaves = Vec::with_capacity(rows.len());
-    let tile = |stored: &Stored| stored.position() / TILE;
+    let tile = |stored: &Stored| position(stored) / TILE;
     for run in rows.chunk_by(|(a, x), (b, y)| a == b && tile(x) == tile(y)) {
         let slot = run[0].0;
         let seeds = [seed(slot, tile(&run[0].1))];
@@ -68,10 +82,67 @@ fn leaves(rows: &[(Slot, Stored)]) -> Vec<Hash> {
 fn written(rows: &[(Slot, Stored)]) -> Bytes {
     let mut writer = SegmentWriter::new(Vec::new(), ORIGIN).unwrap();
     for ((slot, stored), leaf) in rows.iter().zip(leaves(rows)) {
-        let nodes = SeedNodes::whole(&seed(*slot, stored.position() / TILE)).encode();
-        writer.push(*slot, stored, &leaf, &nodes).unwrap();
+        push(&mut writer, *slot, stored, &leaf).unwrap();
     }
-    Bytes::from(writer.finish().unwrap())
+    read_back(writer)
+}
+
+fn push(
+    writer: &mut SegmentWriter<Vec<u8>>,
+    slot: Slot,
+    stored: &Stored,
+    leaf: &Hash,
+) -> Result<(), Flaw> {
+    let seed = SeedNodes::whole(&seed(slot, position(stored) / TILE)).encode();
+    match stored {
+        Stored::Redacted(redacted) => writer.push(slot, &Item::Redacted(redacted), leaf, &seed),
+        Stored::Event(row) => {
+            let drafts = Drafts::from(row.draft.clone());
+            let event = Placed {
+                position: row.position,
+                recorded_at: row.recorded_at,
+                recorded_by: &row.recorded_by,
+                draft: drafts.get(0).unwrap(),
+            };
+            writer.push(slot, &Item::Event(event), leaf, &seed)
+        }
+    }
+}
+
+/// What was written, which is read back as it was.
+fn read_back(writer: SegmentWriter<Vec<u8>>) -> Bytes {
+    let (file, marks) = writer.finish().unwrap();
+    let file = Bytes::from(file);
+    let segment = Segment::open(Arc::new(file.clone()), None).unwrap();
+    let mut cursor = Cursor::new(&segment, false).unwrap();
+    while cursor.read_back(&marks).unwrap() {}
+    file
+}
+
+/// Rows in two segments, the later ones of each log in the second, merge into the file that they make at once.
+fn assert_merges(rows: &[(Slot, Stored)], whole: &Bytes) {
+    let is_early = |(slot, stored): &&(Slot, Stored)| position(stored) < u64::from(slot % 700);
+    let [early, late] = [true, false].map(|early| {
+        let of_part = rows.iter().filter(|row| is_early(row) == early);
+        written(&of_part.cloned().collect::<Vec<_>>())
+    });
+    let parts = [early, late].map(|file| Segment::open(Arc::new(file), None).unwrap());
+    let mut cursors = parts
+        .each_ref()
+        .map(|part| Cursor::new(part, false).unwrap());
+    let mut writer = SegmentWriter::new(Vec::new(), ORIGIN).unwrap();
+    while let Some(slot) = cursors
+        .iter_mut()
+        .filter_map(|cursor| cursor.slot().unwrap())
+        .min()
+    {
+        for cursor in &mut cursors {
+            while let Some((page, rows)) = cursor.run(slot).unwrap() {
+                writer.copy(page, rows).unwrap();
+            }
+        }
+    }
+    assert!(read_back(writer) == whole, "not the same bytes");
 }
 
 /// The segment with its index.
@@ -96,35 +167,43 @@ fn row(position: u64, draft: Draft) -> Stored {
     Stored::Event(Row::new(position, recorded_at, "key_test", draft))
 }
 
-fn same(a: &Stored, b: &Stored) -> bool {
-    match (a, b) {
-        (Stored::Redacted(a), Stored::Redacted(b)) => a == b,
-        (Stored::Event(a), Stored::Event(b)) => {
-            a.draft == b.draft
-                && a.position == b.position
-                && a.recorded_at == b.recorded_at
-                && a.recorded_by == b.recorded_by
-        }
-        _ => false,
-    }
+fn same(a: &Row, b: &Row) -> bool {
+    a.draft == b.draft
+        && a.position == b.position
+        && a.recorded_at == b.recorded_at
+        && a.recorded_by == b.recorded_by
 }
 
 fn assert_comes_back(rows: &[(Slot, Stored)]) -> Bytes {
     let file = written(rows);
     let segment = Segment::open(Arc::new(file.clone()), None).unwrap();
-    let mut cursor = Cursor::new(&segment, false).unwrap();
-    for (slot, stored) in rows {
-        let found = cursor.next().unwrap().unwrap();
-        assert_eq!(found.slot, *slot);
-        assert!(
-            same(&found.stored, stored),
-            "{stored:?}\nbecame\n{:?}",
-            found.stored
-        );
-    }
-    assert!(cursor.next().unwrap().is_none());
+    assert_rows(&segment, rows);
     assert_shown(&segment, rows);
     file
+}
+
+/// The segment has these rows, and their entries are those that were hashed.
+fn assert_rows(segment: &Segment, rows: &[(Slot, Stored)]) {
+    let mut cursor = Cursor::new(segment, false).unwrap();
+    let mut rest = rows.iter();
+    while let Some(page) = cursor.next_page() {
+        let sealed = page.unwrap().rows;
+        let (_, of_page) = segment.page_of(to_u32(rows.len() - rest.len()));
+        let mut found = segment.read(of_page, RowParts::ALL).unwrap().into_iter();
+        for sealed in sealed {
+            let (slot, stored) = rest.next().unwrap();
+            assert_eq!((sealed.slot, sealed.position), (*slot, position(stored)));
+            match stored {
+                Stored::Redacted(redacted) => assert_eq!(sealed.leaf, redacted.leaf),
+                Stored::Event(row) => {
+                    let found = found.next().unwrap();
+                    assert!(same(&found, row), "{row:?}\nbecame\n{found:?}");
+                }
+            }
+        }
+        assert!(found.next().is_none());
+    }
+    assert_eq!(rest.count(), 0);
 }
 
 /// What is shown where it lies is what the rows open to.
@@ -281,7 +360,7 @@ fn every_entry_is_rebuilt_to_the_byte() {
     // The same believable events again and again, of which others are twisted each time.
     let part = 20_000;
     let believable = generated(part.min(events()));
-    for _ in 0..events().div_ceil(part) {
+    for n in 0..events().div_ceil(part) {
         let mut drafts = believable.clone();
         for (_, draft) in &mut drafts {
             if chance.u8(..3) == 0 {
@@ -301,7 +380,10 @@ fn every_entry_is_rebuilt_to_the_byte() {
                 });
             }
         }
-        assert_comes_back(&rows);
+        let file = assert_comes_back(&rows);
+        if n == 0 {
+            assert_merges(&rows, &file);
+        }
     }
 }
 
@@ -331,14 +413,12 @@ fn any_part_of_any_run_of_rows_is_read() {
         let end = chance.u32(at..page.end) + 1;
         let found = segment.read(at..end, RowParts::ALL).unwrap();
         for (found, (_, stored)) in found.iter().zip(&rows[at as usize..]) {
-            assert!(same(found, stored));
+            let Stored::Event(row) = stored else { panic!() };
+            assert!(same(found, row));
         }
         assert_eq!(found.len(), (end - at) as usize);
         let ids = segment.ids(at..end).unwrap();
-        let Stored::Event(first) = &found[0] else {
-            panic!()
-        };
-        assert_eq!(ids[0], first.draft.skeleton.id);
+        assert_eq!(ids[0], found[0].draft.skeleton.id);
     }
 }
 
@@ -403,8 +483,8 @@ fn rows_out_of_order_are_refused() {
     let rows: Vec<Stored> = (0..3).map(|n| row(n, drafts[0].1.clone())).collect();
     for wrong in [[(1, 0), (1, 2)], [(2, 0), (1, 1)], [(1, 1), (1, 1)]] {
         let mut writer = SegmentWriter::new(Vec::new(), ORIGIN).unwrap();
-        let mut push = |(slot, n): (Slot, usize)| writer.push(slot, &rows[n], &[0; 32], b"");
-        assert!(push(wrong[0]).is_ok() && push(wrong[1]).is_err());
+        let mut place = |(slot, n): (Slot, usize)| push(&mut writer, slot, &rows[n], &[0; 32]);
+        assert!(place(wrong[0]).is_ok() && place(wrong[1]).is_err());
     }
 }
 
@@ -495,15 +575,7 @@ fn the_committed_sample_is_read() {
     let values = FacetValues::open(Arc::new(index.values(7).unwrap())).unwrap();
     assert_eq!(values.value(0, 0), Some(("issue.status_updated", None)));
     assert_eq!(values.value(1, 0), Some(("usr_0", Some("Ana Ruiz"))));
-    let mut cursor = Cursor::new(&segment, false).unwrap();
-    for (slot, stored) in &rows {
-        let found = cursor.next().unwrap().unwrap();
-        assert!(
-            found.slot == *slot && same(&found.stored, stored),
-            "{stored:?}"
-        );
-    }
-    assert!(cursor.next().unwrap().is_none());
+    assert_rows(&segment, &rows);
 }
 
 #[test]

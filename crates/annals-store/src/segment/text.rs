@@ -24,14 +24,17 @@ impl TextRuns {
     }
 
     pub(crate) fn add(&mut self, row: &Row) {
-        row.texts(Catalogue::builtin(), &mut |text| {
-            each_run(text, |run| {
-                let (word, bit) = (&mut self.seen[run as usize / 64], 1 << (run % 64));
-                if *word & bit == 0 {
-                    *word |= bit;
-                    self.runs.push(run);
-                }
-            });
+        row.texts(Catalogue::builtin(), &mut |text| self.add_text(text));
+    }
+
+    /// Adds one text. Of a section it may also be the value of a member, because no piece that is searched for reaches beyond one.
+    pub(crate) fn add_text(&mut self, text: &str) {
+        each_run(text, |run| {
+            let (word, bit) = (&mut self.seen[run as usize / 64], 1 << (run % 64));
+            if *word & bit == 0 {
+                *word |= bit;
+                self.runs.push(run);
+            }
         });
     }
 

@@ -2,29 +2,37 @@
 
 /// The bytes of a UUID, if the text is one as it is written by the rules: lower case, with hyphens.
 pub(super) fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    let text = text.as_bytes();
-    if text.len() != 36 {
+    bytes_of(text.as_bytes().try_into().ok()?)
+}
+
+fn bytes_of(text: &[u8; 36]) -> Option<[u8; 16]> {
+    if [8, 13, 18, 23].iter().any(|at| text[*at] != b'-') {
         return None;
     }
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; 16];
-    let mut at = 0;
-    for byte in &mut bytes {
-        if matches!(at, 8 | 13 | 18 | 23) {
-            if text[at] != b'-' {
-                return None;
-            }
-            at += 1;
-        }
-        *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
-        at += 2;
+    let (mut bytes, mut wrong) = ([0; 16], 0);
+    for (byte, at) in bytes.iter_mut().zip(PAIRS) {
+        let [high, low] = [at, at + 1].map(|at| DIGITS[usize::from(text[at])]);
+        wrong |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(bytes)
+    (wrong & NO_DIGIT == 0).then_some(bytes)
 }
+
+/// Where the digits of each byte begin.
+const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+
+const NO_DIGIT: u8 = 0x80;
+
+/// What each byte stands for as a hexadecimal digit in lower case.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let (mut letters, mut value): (&[u8], u8) = (b"0123456789abcdef", 0);
+    while let [letter, rest @ ..] = letters {
+        digits[*letter as usize] = value;
+        (letters, value) = (rest, value + 1);
+    }
+    digits
+};
 
 /// The text of a UUID.
 pub(super) fn uuid_text(bytes: &[u8]) -> String {
@@ -40,22 +48,21 @@ pub(super) fn uuid_text(bytes: &[u8]) -> String {
     text
 }
 
-/// The time in an id that is a UUID of version 7, in milliseconds since the epoch.
+/// The time in an id that is a UUID of version 7, in milliseconds since the epoch. It may be written in capitals.
 pub(crate) fn uuid_millis(id: &str) -> Option<u64> {
-    let bytes = id.as_bytes();
-    let is_uuid = bytes.len() == 36
-        && bytes.iter().enumerate().all(|(n, byte)| match n {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            14 => *byte == b'7',
-            _ => byte.is_ascii_hexdigit(),
-        });
-    if !is_uuid {
+    let text: &[u8; 36] = id.as_bytes().try_into().ok()?;
+    if text[14] != b'7' {
         return None;
     }
-    u64::from_str_radix(&id[..8], 16)
-        .ok()
-        .zip(u64::from_str_radix(&id[9..13], 16).ok())
-        .map(|(high, low)| high << 16 | low)
+    let mut bytes = *text;
+    bytes.make_ascii_lowercase();
+    millis_of(&bytes_of(&bytes)?)
+}
+
+/// The same, of the bytes of a UUID.
+pub(super) fn millis_of(uuid: &[u8; 16]) -> Option<u64> {
+    let [a, b, c, d, e, f, version, ..] = *uuid;
+    (version >> 4 == 7).then(|| u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Writing a segment, row by row.
 
 use std::io::Write;
+use std::ops::Range;
 
-use annals_event::{Draft, Row, TILE, Timestamp};
+use annals_event::members::Values;
+use annals_event::{DraftRef, TILE, Timestamp};
 use annals_merkle::Hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,22 +14,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::Flaw;
 use super::cells::shred;
+use super::cursor::SealedPage;
 use super::directory::{self, Entry};
+use super::mark::{MarkOf, Marker, Marks};
 use super::page::{Buffer, GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION, message, properties,
 };
 use super::uuid::{uuid_bytes, uuid_millis};
 use crate::Slot;
-
-/// What is stored at a position.
-#[derive(Clone, Debug)]
-pub(crate) enum Stored {
-    /// An event, of which sections may be erased.
-    Event(Row),
-    /// An entry that was redacted whole.
-    Redacted(Redacted),
-}
+use crate::journal::to_u32;
+use crate::tree::Placed;
 
 /// What is left of an entry that was redacted whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +37,27 @@ pub(crate) struct Redacted {
     pub(crate) id_hash: [u8; 16],
 }
 
-impl Stored {
+/// What is to be stored at a position, where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item<'a> {
+    /// An event, of which sections may be erased.
+    Event(Placed<'a>),
+    /// An entry that was redacted whole.
+    Redacted(&'a Redacted),
+}
+
+impl Item<'_> {
     pub(crate) fn position(&self) -> u64 {
         match self {
-            Stored::Event(row) => row.position,
-            Stored::Redacted(redacted) => redacted.position,
+            Item::Event(event) => event.position,
+            Item::Redacted(redacted) => redacted.position,
+        }
+    }
+
+    pub(crate) fn recorded_at(&self) -> Timestamp {
+        match self {
+            Item::Event(event) => event.recorded_at,
+            Item::Redacted(redacted) => redacted.recorded_at,
         }
     }
 }
@@ -58,9 +71,9 @@ pub(crate) struct SegmentWriter<W: Write + Send> {
     /// Hashes the leaf hashes of the page that is being filled.
     page: Sha256,
     pages: Vec<u8>,
+    marker: Marker,
     seeded: Option<(Slot, u64)>,
     scratch: String,
-    raw: Vec<u8>,
 }
 
 impl<W: Write + Send> SegmentWriter<W> {
@@ -78,9 +91,9 @@ impl<W: Write + Send> SegmentWriter<W> {
             rows: 0,
             page: Sha256::new(),
             pages: Vec::new(),
+            marker: Marker::default(),
             seeded: None,
             scratch: String::new(),
-            raw: Vec::new(),
         })
     }
 
@@ -88,24 +101,55 @@ impl<W: Write + Send> SegmentWriter<W> {
     pub(crate) fn push(
         &mut self,
         slot: Slot,
-        stored: &Stored,
+        item: &Item<'_>,
         leaf: &Hash,
         seed: &[u8],
     ) -> Result<(), Flaw> {
-        self.enter(slot, stored)?;
-        let tile = (slot, stored.position() / TILE);
-        let seed = (self.seeded != Some(tile)).then_some(seed);
-        self.seeded = Some(tile);
+        let mark = MarkOf::item(slot, item);
+        let (occurred_at, millis) = match item {
+            Item::Event(Placed { draft, .. }) => (
+                draft.occurred_at().as_micros(),
+                Some(uuid_millis(draft.head().id)),
+            ),
+            Item::Redacted(redacted) => (redacted.recorded_at.as_micros(), None),
+        };
+        self.enter(&mark, occurred_at, millis, leaf, seed)?;
         self.buffers[Column::Log as usize].number(slot.into());
-        self.buffers[Column::Seed as usize].value(seed);
-        match stored {
-            Stored::Event(row) => self.event(row)?,
-            Stored::Redacted(redacted) => self.redacted(redacted)?,
+        match item {
+            Item::Event(event) => self.event(event)?,
+            Item::Redacted(redacted) => self.redacted(redacted)?,
         }
-        self.page.update(leaf);
+        self.end_rows(1)
+    }
+
+    /// Appends rows of a page of another segment.
+    pub(crate) fn copy(&mut self, page: &SealedPage, mut rows: Range<usize>) -> Result<(), Flaw> {
+        let decoded = &page.decoded;
+        while !rows.is_empty() {
+            let left = PAGE_ROWS - self.rows as usize % PAGE_ROWS;
+            let now = rows.start..rows.end.min(rows.start + left);
+            for n in now.clone() {
+                let (Some(mark), Some(row)) = (decoded.marked(n), page.rows.get(n)) else {
+                    return Err(Flaw::new("a page has fewer rows"));
+                };
+                let (occurred_at, millis) = (decoded.occurred_at(n), decoded.id_millis(n));
+                self.enter(&mark, occurred_at, millis, &row.leaf, &row.seed)?;
+            }
+            for column in Column::ALL {
+                if column != Column::Seed {
+                    decoded.copy(column, now.clone(), &mut self.buffers[column as usize]);
+                }
+            }
+            rows.start = now.end;
+            self.end_rows(to_u32(now.len()))?;
+        }
+        Ok(())
+    }
+
+    fn end_rows(&mut self, count: u32) -> Result<(), Flaw> {
         self.rows = self
             .rows
-            .checked_add(1)
+            .checked_add(count)
             .ok_or_else(|| Flaw::new("too many rows"))?;
         if (self.rows as usize).is_multiple_of(PAGE_ROWS) {
             self.end_page()?;
@@ -113,13 +157,8 @@ impl<W: Write + Send> SegmentWriter<W> {
         Ok(())
     }
 
-    /// How many rows there are by now.
-    pub(crate) fn rows(&self) -> u32 {
-        self.rows
-    }
-
-    /// Writes what is left and the footer, and gives back what was written to.
-    pub(crate) fn finish(mut self) -> Result<W, Flaw> {
+    /// Writes what is left and the footer. Gives back what was written to, and what reading it back has to find.
+    pub(crate) fn finish(mut self) -> Result<(W, Marks), Flaw> {
         if !(self.rows as usize).is_multiple_of(PAGE_ROWS) {
             self.end_page()?;
         }
@@ -130,23 +169,49 @@ impl<W: Write + Send> SegmentWriter<W> {
             self.file
                 .append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
-        Ok(self.file.into_inner()?)
+        Ok((self.file.into_inner()?, self.marker.finish(self.rows)))
     }
 
-    /// Takes the row into the directory.
-    fn enter(&mut self, slot: Slot, stored: &Stored) -> Result<(), Flaw> {
-        let (position, row) = (stored.position(), self.rows);
+    /// Takes a row into all that is said of rows besides their columns, and its seed if it is the first of a tile. `millis` is, of an
+    /// event, the time in its id if there is one.
+    fn enter(
+        &mut self,
+        of: &MarkOf<'_>,
+        occurred_at: i64,
+        millis: Option<Option<u64>>,
+        leaf: &Hash,
+        seed: &[u8],
+    ) -> Result<(), Flaw> {
+        let entry = self.entry(of.slot, of.position)?;
+        entry.count += 1;
+        match millis {
+            Some(Some(millis)) => entry.newest_id = entry.newest_id.max(millis),
+            Some(None) => entry.other_ids = true,
+            None => {}
+        }
+        entry.occurred = (
+            entry.occurred.0.min(occurred_at),
+            entry.occurred.1.max(occurred_at),
+        );
+        let tile = (of.slot, of.position / TILE);
+        let seed = (self.seeded != Some(tile)).then_some(seed);
+        self.seeded = Some(tile);
+        self.buffers[Column::Seed as usize].value(seed);
+        self.marker.row(of, seed);
+        self.page.update(leaf);
+        Ok(())
+    }
+
+    /// The entry of the directory that a row belongs to.
+    fn entry(&mut self, slot: Slot, position: u64) -> Result<&mut Entry, Flaw> {
+        let row = self.entries.last().map_or(0, Entry::row_end);
         let is_new = match self.entries.last() {
-            Some(last) if last.slot == slot => {
-                if position != last.end() {
-                    return Err(Flaw::new(
-                        "the positions of a log do not follow on each other",
-                    ));
-                }
-                false
+            Some(last) if last.slot == slot && position != last.end() => {
+                let what = "the positions of a log do not follow on each other";
+                return Err(Flaw::new(what));
             }
             Some(last) if last.slot > slot => return Err(Flaw::new("logs are not in order")),
-            _ => true,
+            last => last.is_none_or(|last| last.slot != slot),
         };
         if is_new {
             self.entries.push(Entry {
@@ -159,25 +224,8 @@ impl<W: Write + Send> SegmentWriter<W> {
                 other_ids: false,
             });
         }
-        let Some(entry) = self.entries.last_mut() else {
-            return Ok(());
-        };
-        entry.count += 1;
-        let occurred = match stored {
-            Stored::Event(event) => {
-                match uuid_millis(&event.skeleton().id) {
-                    Some(millis) => entry.newest_id = entry.newest_id.max(millis),
-                    None => entry.other_ids = true,
-                }
-                event.skeleton().occurred_at.as_micros()
-            }
-            Stored::Redacted(redacted) => redacted.recorded_at.as_micros(),
-        };
-        entry.occurred = (
-            entry.occurred.0.min(occurred),
-            entry.occurred.1.max(occurred),
-        );
-        Ok(())
+        let missing = || Flaw::new("there is no entry");
+        self.entries.last_mut().ok_or_else(missing)
     }
 
     fn text(&mut self, column: Column, value: Option<&str>) {
@@ -188,28 +236,26 @@ impl<W: Write + Send> SegmentWriter<W> {
         self.buffers[column as usize].number(number);
     }
 
-    fn event(&mut self, row: &Row) -> Result<(), Flaw> {
+    fn event(&mut self, event: &Placed<'_>) -> Result<(), Flaw> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let draft = &row.draft;
-        let skeleton = &draft.skeleton;
+        let draft = &event.draft;
+        let head = draft.head();
         let cells = shred(draft, &mut scratch);
-        self.place(row.position, row.recorded_at, skeleton.occurred_at)?;
-        self.text(Column::RecordedBy, Some(&row.recorded_by));
-        let uuid = uuid_bytes(&skeleton.id);
+        self.place(event.position, event.recorded_at, head.occurred_at)?;
+        self.text(Column::RecordedBy, Some(event.recorded_by));
+        let uuid = uuid_bytes(head.id);
         self.buffers[Column::Id as usize].value(uuid.as_ref().map(<[u8; 16]>::as_slice));
-        self.text(Column::IdText, uuid.is_none().then_some(&skeleton.id));
-        self.text(Column::Action, Some(&skeleton.action));
+        self.text(Column::IdText, uuid.is_none().then_some(head.id));
+        self.text(Column::Action, Some(head.action));
         let [email, id, metadata, name, on_behalf_of, role] = &cells.actor;
-        let id = skeleton.actor.id.as_deref().or(id.as_deref());
-        let role = skeleton.actor.role.as_deref().or(role.as_deref());
-        self.text(Column::ActorId, id);
-        self.text(Column::ActorType, Some(&skeleton.actor.kind));
-        self.text(Column::ActorRole, role);
+        self.text(Column::ActorId, head.actor.id.or(id.as_deref()));
+        self.text(Column::ActorType, Some(head.actor.kind));
+        self.text(Column::ActorRole, head.role.or(role.as_deref()));
         self.text(Column::ActorName, name.as_deref());
         self.text(Column::ActorEmail, email.as_deref());
         self.text(Column::ActorMetadata, metadata.as_deref());
         self.text(Column::OnBehalfOf, on_behalf_of.as_deref());
-        self.text(Column::Failure, skeleton.failure.as_deref());
+        self.text(Column::Failure, head.failure);
         let [detail, reason, stage] = &cells.failure;
         self.text(Column::FailureStage, stage.as_deref());
         self.text(Column::FailureDetail, detail.as_deref());
@@ -228,15 +274,13 @@ impl<W: Write + Send> SegmentWriter<W> {
         if cells.exact {
             self.buffers[Column::Raw as usize].value(None);
         } else {
-            self.raw.clear();
-            draft.encode(&mut self.raw);
-            self.buffers[Column::Raw as usize].value(Some(&self.raw));
+            self.buffers[Column::Raw as usize].value(Some(draft.bytes()));
         }
         self.scratch = scratch;
         Ok(())
     }
 
-    fn targets(&mut self, draft: &Draft, cells: &[(annals_event::members::Values<'_, 4>, i32)]) {
+    fn targets(&mut self, draft: &DraftRef<'_>, cells: &[(Values<'_, 4>, i32)]) {
         if cells.is_empty() {
             for column in TARGET_COLUMNS {
                 self.buffers[column as usize].no_element();
@@ -244,12 +288,11 @@ impl<W: Write + Send> SegmentWriter<W> {
             self.buffers[Column::TargetFlags as usize].no_element();
         }
         for (n, (target, ([email, id, metadata, name], flags))) in
-            draft.skeleton.targets.iter().zip(cells).enumerate()
+            draft.target_heads().zip(cells).enumerate()
         {
-            let id = target.id.as_deref().or(id.as_deref());
             let values = [
-                Some(target.kind.as_str()),
-                id,
+                Some(target.kind),
+                target.id.or(id.as_deref()),
                 name.as_deref(),
                 email.as_deref(),
                 metadata.as_deref(),
@@ -311,6 +354,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         self.buffers.iter_mut().for_each(Buffer::end_page);
         let hash = std::mem::take(&mut self.page).finalize();
         self.pages.extend_from_slice(&hash);
+        self.marker.end_page();
         let pages = self.pages.len() / 32;
         if pages.is_multiple_of(GROUP_PAGES) {
             self.flush()?;

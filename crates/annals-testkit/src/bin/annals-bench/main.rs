@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) batched: usize,
     /// Events of one round that go one by one.
     pub(crate) singles: usize,
+    /// Whether Annals is measured without its peer, as one does while changing it.
+    pub(crate) alone: bool,
     /// How many events are loaded and held, in place of the rounds.
     pub(crate) hold: Option<u64>,
     /// Where the table is written, beside the terminal.
@@ -66,6 +68,7 @@ const HELP: &str = "\
 Durable ingest of Annals over HTTP against PostgreSQL's, in one run.
 
 Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--singles N] [--output FILE]
+       annals-bench --alone [as above]
        annals-bench --hold N [--annals PATH] [--dir DIR] [--output FILE]
        annals-bench table [--help]    all work, all peers, one table
 
@@ -74,6 +77,7 @@ Usage: annals-bench [--annals PATH] [--dir DIR] [--rounds N] [--batched N] [--si
   --rounds N      alternating rounds             [3]
   --batched N     events a round, batches of 500 [250000]
   --singles N     events a round, one by one     [50000]
+  --alone         without PostgreSQL: each round at once, as a line
   --hold N        load N events into Annals alone; then memory, restart and reads
   --output FILE   write the table there as well
 ";
@@ -128,12 +132,17 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Plan>, String>
         rounds: 3,
         batched: 250_000,
         singles: 50_000,
+        alone: false,
         hold: None,
         output: None,
     };
     while let Some(name) = args.next() {
         if name == "--help" || name == "-h" {
             return Ok(None);
+        }
+        if name == "--alone" {
+            plan.alone = true;
+            continue;
         }
         let value = args.next().ok_or(format!("{name} needs a value"))?;
         let number = || {
@@ -169,24 +178,28 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     let events: Vec<Generated> = Generator::new(profile).collect();
     let organizations: Vec<String> = Generator::organizations(&profile).collect();
 
-    eprintln!("starting PostgreSQL …");
-    let postgres = postgres::Postgres::start(&plan.dir.join("postgres")).await?;
     eprintln!("starting Annals …");
     let annals = annals::Annals::start(&plan.binary, &plan.dir.join("annals")).await?;
     annals.create(&organizations).await?;
-
     let mut report = report::Report::default();
     let per_round = plan.batched + plan.singles;
-    for (round, slice) in events.chunks(per_round).enumerate() {
+    let rounds = events
+        .chunks(per_round)
+        .map(|slice| Round::new(slice, plan));
+    if plan.alone {
+        for round in rounds {
+            for (comparison, work) in report.comparisons.iter().zip(round.works()) {
+                println!("{}", comparison.line(&annals.run(work).await?));
+            }
+        }
+        drop(annals);
+        return Ok(std::fs::remove_dir_all(&plan.dir)?);
+    }
+    eprintln!("starting PostgreSQL …");
+    let postgres = postgres::Postgres::start(&plan.dir.join("postgres")).await?;
+    for (round, slice) in rounds.enumerate() {
         eprintln!("round {} of {} …", round + 1, plan.rounds);
-        let (batched, singles) = slice.split_at(plan.batched);
-        let (mixed, rest) = batched.split_at(batched.len() / 2);
-        let sorted = by_workspace(rest);
-        for (comparison, work) in report.comparisons.iter_mut().zip([
-            Work::Batches(mixed),
-            Work::Batches(&sorted),
-            Work::Singles(singles),
-        ]) {
+        for (comparison, work) in report.comparisons.iter_mut().zip(slice.works()) {
             // Alternate, so that a drift of the machine meets both.
             let annals_first = round % 2 == 1;
             for first in [true, false] {
@@ -209,6 +222,34 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     std::fs::remove_dir_all(&plan.dir)?;
 
     publish(plan, &report.table(plan))
+}
+
+/// The events of one round.
+struct Round<'a> {
+    mixed: &'a [Generated],
+    sorted: Vec<Generated>,
+    singles: &'a [Generated],
+}
+
+impl<'a> Round<'a> {
+    fn new(events: &'a [Generated], plan: &Plan) -> Round<'a> {
+        let (batched, singles) = events.split_at(plan.batched);
+        let (mixed, rest) = batched.split_at(batched.len() / 2);
+        Round {
+            mixed,
+            sorted: by_workspace(rest),
+            singles,
+        }
+    }
+
+    /// In the order of the report's comparisons.
+    fn works(&self) -> [Work<'_>; 3] {
+        [
+            Work::Batches(self.mixed),
+            Work::Batches(&self.sorted),
+            Work::Singles(self.singles),
+        ]
+    }
 }
 
 /// What both do in one run.

@@ -43,6 +43,20 @@ impl Default for Report {
     }
 }
 
+impl Comparison {
+    /// One run of Annals.
+    pub(crate) fn line(&self, run: &Run) -> String {
+        format!(
+            "{}: {:.0} events/s, CPU {:.1} µs an event, {:.2} / {:.2} ms",
+            self.name,
+            run.rate(),
+            run.cpu_micros(),
+            millis(run, 0.5),
+            millis(run, 0.99),
+        )
+    }
+}
+
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);

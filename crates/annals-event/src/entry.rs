@@ -2,7 +2,7 @@ mod batch;
 mod puncture;
 mod seed;
 
-pub use batch::{Recorded, SaltRun, entry_leaves, event_salts};
+pub use batch::{LeafMaker, Recorded, SaltRun, entry_leaves, event_salts};
 pub use puncture::{SeedNode, SeedNodes};
 pub use seed::{Salt, SaltWalk, Seed, TILE, event_salt, section_salt};
 
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::json::write_string;
+use crate::json::write_bytes;
 use crate::record::{Draft, Head, Section, TargetHead};
 use crate::row::Row;
 use crate::time::Timestamp;
@@ -61,86 +61,93 @@ pub fn section_commitments<'a>(
 pub fn write_entry(out: &mut String, place: &Place<'_>, draft: &Draft, event_salt: &Salt) {
     let commitments = section_commitments(draft, event_salt);
     let skeleton = &draft.skeleton;
+    let mut line = Vec::with_capacity(LINE_BYTES);
     write_line(
-        out,
+        &mut line,
         place,
         &skeleton.head(),
         skeleton.target_heads(),
         commitments,
     );
+    // It is made of texts.
+    out.push_str(&String::from_utf8_lossy(&line));
 }
 
+/// About as long as most entries are, in bytes.
+const LINE_BYTES: usize = 1024;
+
+/// Appends the entry as UTF-8.
 fn write_line<'a>(
-    out: &mut String,
+    out: &mut Vec<u8>,
     place: &Place<'_>,
     s: &Head<'_>,
     targets: impl Iterator<Item = TargetHead<'a>>,
     commitments: impl Iterator<Item = Option<Commitment>>,
 ) {
-    out.push_str("{\"action\":");
-    write_string(out, s.action);
-    out.push_str(",\"actor\":{");
+    let put = |out: &mut Vec<u8>, key: &str, text: &[u8]| {
+        out.extend_from_slice(key.as_bytes());
+        write_bytes(out, text);
+    };
+    put(out, "{\"action\":", s.action);
+    out.extend_from_slice(b",\"actor\":{");
     if let Some(id) = s.actor.id {
-        out.push_str("\"id\":");
-        write_string(out, id);
-        out.push(',');
+        put(out, "\"id\":", id);
+        out.push(b',');
     }
     if let Some(role) = s.role {
-        out.push_str("\"role\":");
-        write_string(out, role);
-        out.push(',');
+        put(out, "\"role\":", role);
+        out.push(b',');
     }
-    out.push_str("\"type\":");
-    write_string(out, s.actor.kind);
-    out.push('}');
+    put(out, "\"type\":", s.actor.kind);
+    out.push(b'}');
     if let Some(reason) = s.failure {
-        out.push_str(",\"failure\":");
-        write_string(out, reason);
+        put(out, ",\"failure\":", reason);
     }
-    out.push_str(",\"id\":");
-    write_string(out, s.id);
-    out.push_str(",\"log\":");
-    write_string(out, place.log);
-    out.push_str(",\"occurred_at\":\"");
-    s.occurred_at.write_to(out);
-    out.push_str("\",\"position\":");
+    put(out, ",\"id\":", s.id);
+    put(out, ",\"log\":", place.log.as_bytes());
+    out.extend_from_slice(b",\"occurred_at\":\"");
+    out.extend_from_slice(&s.occurred_at.printed());
+    out.extend_from_slice(b"\",\"position\":");
     write_number(out, place.position);
-    out.push_str(",\"recorded_at\":\"");
-    place.recorded_at.write_to(out);
-    out.push_str("\",\"recorded_by\":");
-    write_string(out, place.recorded_by);
-    out.push_str(",\"sections\":[");
+    out.extend_from_slice(b",\"recorded_at\":\"");
+    out.extend_from_slice(&place.recorded_at.printed());
+    put(out, "\",\"recorded_by\":", place.recorded_by.as_bytes());
+    out.extend_from_slice(b",\"sections\":[");
     for (k, commitment) in commitments.enumerate() {
         if k > 0 {
-            out.push(',');
+            out.push(b',');
         }
         match commitment {
-            None => out.push_str("null"),
+            None => out.extend_from_slice(b"null"),
             Some(commitment) => {
-                out.push('"');
-                URL_SAFE_NO_PAD.encode_string(commitment, out);
-                out.push('"');
+                out.push(b'"');
+                let end = out.len();
+                out.resize(end + COMMITMENT_TEXT, 0);
+                // The text is exactly so long.
+                let _ = URL_SAFE_NO_PAD.encode_slice(commitment, &mut out[end..]);
+                out.push(b'"');
             }
         }
     }
-    out.push_str("],\"targets\":[");
+    out.extend_from_slice(b"],\"targets\":[");
     for (n, target) in targets.enumerate() {
-        out.push_str(if n > 0 { ",{" } else { "{" });
+        out.extend_from_slice(if n > 0 { b",{".as_slice() } else { b"{" });
         if let Some(id) = target.id {
-            out.push_str("\"id\":");
-            write_string(out, id);
-            out.push(',');
+            put(out, "\"id\":", id);
+            out.push(b',');
         }
-        out.push_str("\"type\":");
-        write_string(out, target.kind);
-        out.push('}');
+        put(out, "\"type\":", target.kind);
+        out.push(b'}');
     }
-    out.push_str("],\"v\":1}");
+    out.extend_from_slice(b"],\"v\":1}");
 }
+
+/// The characters of a commitment in base64 without padding.
+const COMMITMENT_TEXT: usize = 43;
 
 /// The entry of a row.
 pub fn entry_line(log: &str, row: &Row, event_salt: &Salt) -> String {
-    let mut out = String::with_capacity(768);
+    let mut out = String::new();
     let place = Place {
         log,
         position: row.position,
@@ -151,7 +158,16 @@ pub fn entry_line(log: &str, row: &Row, event_salt: &Salt) -> String {
     out
 }
 
-fn write_number(out: &mut String, value: u64) {
-    use std::fmt::Write as _;
-    let _ = write!(out, "{value}");
+fn write_number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [b'0'; 20];
+    let mut first = digits.len() - 1;
+    loop {
+        digits[first] = b'0' + (value % 10).to_le_bytes()[0];
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+        first -= 1;
+    }
+    out.extend_from_slice(&digits[first..]);
 }

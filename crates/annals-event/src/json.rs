@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 pub(crate) use free::{Free, FreeSeed, TextSeed};
 pub use parse::{JsonError, JsonErrorKind};
-pub(crate) use write::write_string;
+pub(crate) use write::{write_bytes, write_string};
 
 /// Appends a string as canonical JSON: in quotes, with the escapes of RFC 8785.
 pub fn write_json_string(out: &mut String, text: &str) {

@@ -32,8 +32,8 @@ pub use catalogue::{
 };
 pub use csv::{csv_unguarded, write_csv_header, write_csv_row};
 pub use entry::{
-    Commitment, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes, TILE,
-    commitment, entry_leaves, entry_line, event_salt, event_salts, section_commitments,
+    Commitment, LeafMaker, Place, Recorded, Salt, SaltRun, SaltWalk, Seed, SeedNode, SeedNodes,
+    TILE, commitment, entry_leaves, entry_line, event_salt, event_salts, section_commitments,
     section_salt, write_entry,
 };
 pub use event::{Actor, Context, Event, Failure, OnBehalfOf, Target};

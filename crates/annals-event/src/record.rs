@@ -88,30 +88,30 @@ pub struct DraftRef<'a> {
     rest: [&'a [u8]; 2],
 }
 
-/// A [`Skeleton`] without its targets, whose texts lie elsewhere.
+/// A [`Skeleton`] without its targets, whose texts lie elsewhere, as UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head<'a> {
     /// Id of the event.
-    pub id: &'a str,
+    pub id: &'a [u8],
     /// The dotted name of what happened.
-    pub action: &'a str,
+    pub action: &'a [u8],
     /// When, by the producer's clock.
     pub occurred_at: Timestamp,
     /// Who did it.
     pub actor: TargetHead<'a>,
     /// The role of who did it, where it stands in the clear.
-    pub role: Option<&'a str>,
+    pub role: Option<&'a [u8]>,
     /// Why it failed; `None` where it succeeded.
-    pub failure: Option<&'a str>,
+    pub failure: Option<&'a [u8]>,
 }
 
-/// A [`TargetRef`], or an [`ActorRef`] without its role, whose texts lie elsewhere.
+/// A [`TargetRef`], or an [`ActorRef`] without its role, whose texts lie elsewhere, as UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetHead<'a> {
     /// Absent where the id is personal.
-    pub id: Option<&'a str>,
+    pub id: Option<&'a [u8]>,
     /// The wire's `type`.
-    pub kind: &'a str,
+    pub kind: &'a [u8],
 }
 
 /// A [`Section`] whose text lies elsewhere, as UTF-8.
@@ -191,46 +191,57 @@ impl Section {
 impl Skeleton {
     pub(crate) fn head(&self) -> Head<'_> {
         Head {
-            id: &self.id,
-            action: &self.action,
+            id: self.id.as_bytes(),
+            action: self.action.as_bytes(),
             occurred_at: self.occurred_at,
-            actor: TargetHead {
-                id: self.actor.id.as_deref(),
-                kind: &self.actor.kind,
-            },
-            role: self.actor.role.as_deref(),
-            failure: self.failure.as_deref(),
+            actor: TargetHead::new(self.actor.id.as_deref(), &self.actor.kind),
+            role: self.actor.role.as_deref().map(str::as_bytes),
+            failure: self.failure.as_deref().map(str::as_bytes),
         }
     }
 
     pub(crate) fn target_heads(&self) -> impl ExactSizeIterator<Item = TargetHead<'_>> + Clone {
-        self.targets.iter().map(|target| TargetHead {
-            id: target.id.as_deref(),
-            kind: &target.kind,
-        })
+        self.targets
+            .iter()
+            .map(|target| TargetHead::new(target.id.as_deref(), &target.kind))
     }
 }
 
 impl Head<'_> {
-    /// The skeleton with texts of its own.
-    fn to_skeleton<'a>(self, targets: impl Iterator<Item = TargetHead<'a>>) -> Skeleton {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Skeleton {
-            id: self.id.to_owned(),
-            action: self.action.to_owned(),
+    /// The skeleton with texts of its own, which `own` makes.
+    fn to_skeleton<'a, E>(
+        self,
+        targets: impl Iterator<Item = TargetHead<'a>>,
+        own: impl Fn(&[u8]) -> Result<String, E>,
+    ) -> Result<Skeleton, E> {
+        Ok(Skeleton {
+            id: own(self.id)?,
+            action: own(self.action)?,
             occurred_at: self.occurred_at,
             actor: ActorRef {
-                id: owned(self.actor.id),
-                kind: self.actor.kind.to_owned(),
-                role: owned(self.role),
+                id: self.actor.id.map(&own).transpose()?,
+                kind: own(self.actor.kind)?,
+                role: self.role.map(&own).transpose()?,
             },
-            failure: owned(self.failure),
+            failure: self.failure.map(&own).transpose()?,
             targets: targets
-                .map(|target| TargetRef {
-                    id: owned(target.id),
-                    kind: target.kind.to_owned(),
+                .map(|target| {
+                    Ok(TargetRef {
+                        id: target.id.map(&own).transpose()?,
+                        kind: own(target.kind)?,
+                    })
                 })
-                .collect(),
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl<'a> TargetHead<'a> {
+    /// The same of texts.
+    pub fn new(id: Option<&'a str>, kind: &'a str) -> Self {
+        Self {
+            id: id.map(str::as_bytes),
+            kind: kind.as_bytes(),
         }
     }
 }
@@ -263,7 +274,7 @@ fn size<'a>(
     targets: impl Iterator<Item = TargetHead<'a>>,
     sections: impl Iterator<Item = SectionRef<'a>>,
 ) -> usize {
-    let length = |text: Option<&str>| text.map_or(0, str::len);
+    let length = |text: Option<&[u8]>| text.map_or(0, <[u8]>::len);
     let targets: usize = targets
         .map(|target| length(target.id) + target.kind.len())
         .sum();
@@ -281,22 +292,25 @@ impl Draft {
     /// The draft of which the parts lie elsewhere. There are exactly 3 + targets sections.
     ///
     /// # Errors
-    /// [`DecodeError::Broken`] if a section is no text.
+    /// [`DecodeError::Broken`] if something that should be is no text.
     pub fn from_parts<'a>(
         given_id: bool,
         head: &Head<'_>,
         targets: impl Iterator<Item = TargetHead<'a>>,
         sections: impl Iterator<Item = SectionRef<'a>>,
     ) -> Result<Self, DecodeError> {
+        let own = |text: &[u8]| {
+            std::str::from_utf8(text)
+                .map(str::to_owned)
+                .map_err(|_| DecodeError::Broken("text"))
+        };
         let section = |section| match section {
             SectionRef::Empty => Ok(Section::Empty),
             SectionRef::Withheld(commitment) => Ok(Section::Withheld(*commitment)),
-            SectionRef::Value(text) => std::str::from_utf8(text)
-                .map(|text| Section::Value(text.to_owned()))
-                .map_err(|_| DecodeError::Broken("text")),
+            SectionRef::Value(text) => own(text).map(Section::Value),
         };
         Ok(Self {
-            skeleton: head.to_skeleton(targets),
+            skeleton: head.to_skeleton(targets, own)?,
             sections: sections.map(section).collect::<Result<_, _>>()?,
             given_id,
         })

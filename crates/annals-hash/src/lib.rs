@@ -61,10 +61,18 @@ impl Batch {
     // Inlined, so that parts of a known length are copied without a loop.
     #[inline]
     pub fn push(&mut self, parts: &[&[u8]]) {
+        self.message(|message| {
+            for part in parts {
+                message.extend_from_slice(part);
+            }
+        });
+    }
+
+    /// Adds the message that `write` appends to what it is given, where others lie before it.
+    #[inline]
+    pub fn message(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let begin = self.padded.len();
-        for part in parts {
-            self.padded.extend_from_slice(part);
-        }
+        write(&mut self.padded);
         let length = self.padded.len() - begin;
         // The end mark, zeros, and eight bytes of length up to a whole block (FIPS 180-4, 5.1.1).
         let padding = BLOCK - (length + 8) % BLOCK;

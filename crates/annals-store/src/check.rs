@@ -300,7 +300,8 @@ impl Checker {
             let head = event.draft.head();
             let occurred = head.occurred_at.as_micros();
             (earliest, latest) = (earliest.min(occurred), latest.max(occurred));
-            if self.prints.id_print(part.slot, head.id) != *known {
+            let id = std::str::from_utf8(head.id).unwrap_or_default();
+            if self.prints.id_print(part.slot, id) != *known {
                 let what = "the id is not the one that the header has a fingerprint of";
                 self.problem_in(group, part.slot, event.position, what);
             }

@@ -7,7 +7,7 @@ use super::{Commitment, Place, write_line};
 use crate::record::{DraftRef, SectionRef};
 
 /// Events whose hashes are computed together: enough to fill the lanes, few enough to stay in the cache.
-const CHUNK: usize = 256;
+const CHUNK: usize = 128;
 
 /// Consecutive positions of one tile, whose salts are wanted.
 #[derive(Clone, Copy, Debug)]
@@ -62,55 +62,73 @@ pub fn event_salts(runs: &[SaltRun<'_>]) -> Vec<Salt> {
 
 /// The leaves of the log: `SHA-256(0x00 ‖ entry)` of each event in order, with the entry as [`super::write_entry`] writes it.
 pub fn entry_leaves(events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
-    let mut leaves = Vec::with_capacity(events.len());
-    let mut batch = Batch::new();
-    let (mut salts, mut commitments): (Vec<Salt>, Vec<Commitment>) = (Vec::new(), Vec::new());
-    let mut entry = String::new();
-    for events in events.chunks(CHUNK) {
-        salts.clear();
-        commitments.clear();
-        each_value(events, |event, k, _| {
-            batch.push(&[b"annals/salt/v1\n", &event.salt, &[k]]);
-        });
-        batch.hash_into(&mut salts);
-        let mut salt = salts.iter();
-        each_value(events, |_, k, text| {
-            // There are as many as values.
-            if let Some(salt) = salt.next() {
-                batch.push(&[b"annals/section/v1\n", salt, &[k], text]);
-            }
-        });
-        batch.hash_into(&mut commitments);
-        let mut computed = commitments.iter().copied();
-        for event in events {
-            let draft = &event.draft;
-            let commitments = draft.section_refs().map(|section| match section {
-                SectionRef::Empty => None,
-                SectionRef::Value(_) => computed.next(),
-                SectionRef::Withheld(stored) => Some(*stored),
-            });
-            entry.clear();
-            write_line(
-                &mut entry,
-                &event.place,
-                &draft.head,
-                draft.target_heads(),
-                commitments,
-            );
-            batch.push(&[&[0], entry.as_bytes()]);
-        }
-        batch.hash_into(&mut leaves);
-    }
-    leaves
+    LeafMaker::new().leaves(events)
 }
 
-/// Shows the sections that have values, with their index.
-fn each_value<'a>(events: &[Recorded<'a>], mut show: impl FnMut(&Recorded<'a>, u8, &'a [u8])) {
-    for event in events {
-        for (k, section) in (0u8..).zip(event.draft.section_refs()) {
-            if let SectionRef::Value(text) = section {
-                show(event, k, text);
+/// Makes leaves as [`entry_leaves`] does, for one group after another: it keeps its memory.
+#[derive(Debug, Default)]
+pub struct LeafMaker {
+    batch: Batch,
+    salts: Vec<Salt>,
+    commitments: Vec<Commitment>,
+}
+
+impl LeafMaker {
+    /// One without memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The leaves of these events, in order.
+    pub fn leaves(&mut self, events: &[Recorded<'_>]) -> Vec<[u8; 32]> {
+        let Self {
+            batch,
+            salts,
+            commitments,
+        } = self;
+        let mut leaves = Vec::with_capacity(events.len());
+        // The sections of a chunk's events, one event after the other: each is looked for once.
+        let mut sections: Vec<(u8, SectionRef<'_>)> = Vec::with_capacity(8 * CHUNK);
+        for events in events.chunks(CHUNK) {
+            sections.clear();
+            for event in events {
+                for (k, section) in (0u8..).zip(event.draft.section_refs()) {
+                    if let SectionRef::Value(_) = section {
+                        batch.push(&[b"annals/salt/v1\n", &event.salt, &[k]]);
+                    }
+                    sections.push((k, section));
+                }
             }
+            salts.clear();
+            batch.hash_into(salts);
+            let mut salt = salts.iter();
+            for (k, section) in &sections {
+                // There are as many salts as values.
+                if let SectionRef::Value(text) = section
+                    && let Some(salt) = salt.next()
+                {
+                    batch.push(&[b"annals/section/v1\n", salt, &[*k], text]);
+                }
+            }
+            commitments.clear();
+            batch.hash_into(commitments);
+            let (mut sections, mut computed) = (sections.iter(), commitments.iter());
+            for event in events {
+                let draft = &event.draft;
+                let of_event = sections.by_ref().take(draft.section_refs().len());
+                let commitments = of_event.map(|(_, section)| match section {
+                    SectionRef::Empty => None,
+                    SectionRef::Value(_) => computed.next().copied(),
+                    SectionRef::Withheld(stored) => Some(**stored),
+                });
+                batch.message(|entry| {
+                    entry.push(0);
+                    let targets = draft.target_heads();
+                    write_line(entry, &event.place, &draft.head, targets, commitments);
+                });
+            }
+            batch.hash_into(&mut leaves);
         }
+        leaves
     }
 }

@@ -87,14 +87,17 @@ fn is_plain(byte: u8) -> bool {
     (byte >= 0x20) & (byte != b'"') & (byte != b'\\')
 }
 
+/// Whether nothing in a text must be escaped. Without an early end the compiler looks at many bytes at a time, and nearly every
+/// text is plain.
+fn is_all_plain(text: &[u8]) -> bool {
+    text.iter()
+        .fold(true, |plain, byte| plain & is_plain(*byte))
+}
+
 /// Appends `text` as a JSON string. Only what must be escaped is: quotes, backslashes and control characters below U+0020.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
-    // Without an early end the compiler looks at many bytes at a time, and nearly every text is plain.
-    if text
-        .bytes()
-        .fold(true, |plain, byte| plain & is_plain(byte))
-    {
+    if is_all_plain(text.as_bytes()) {
         out.push_str(text);
         out.push('"');
         return;
@@ -106,19 +109,45 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
         }
         out.push_str(&text[plain..at]);
         plain = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            0x08 => out.push_str("\\b"),
-            b'\t' => out.push_str("\\t"),
-            b'\n' => out.push_str("\\n"),
-            0x0c => out.push_str("\\f"),
-            b'\r' => out.push_str("\\r"),
-            other => {
-                let _ = write!(out, "\\u{other:04x}");
+        match short_escape(byte) {
+            Some(escape) => out.push_str(escape),
+            None => {
+                let _ = write!(out, "\\u{byte:04x}");
             }
         }
     }
     out.push_str(&text[plain..]);
     out.push('"');
+}
+
+/// As [`write_string`], from and to UTF-8.
+pub(crate) fn write_bytes(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    if is_all_plain(text) {
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
+    for byte in text {
+        match short_escape(*byte) {
+            _ if is_plain(*byte) => out.push(*byte),
+            Some(escape) => out.extend_from_slice(escape.as_bytes()),
+            None => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+/// The escape of a byte that has a short one.
+fn short_escape(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        b'"' => "\\\"",
+        b'\\' => "\\\\",
+        0x08 => "\\b",
+        b'\t' => "\\t",
+        b'\n' => "\\n",
+        0x0c => "\\f",
+        b'\r' => "\\r",
+        _ => return None,
+    })
 }

@@ -51,22 +51,22 @@ pub(super) fn encode<'a>(
         out,
         (micros.cast_unsigned() << 1) ^ (micros >> 63).cast_unsigned(),
     );
-    text(out, head.id.as_bytes());
+    text(out, head.id);
     let id = out.len() - head.id.len()..out.len();
-    text(out, head.action.as_bytes());
-    text(out, head.actor.kind.as_bytes());
+    text(out, head.action);
+    text(out, head.actor.kind);
     for part in [head.actor.id, head.role, head.failure]
         .into_iter()
         .flatten()
     {
-        text(out, part.as_bytes());
+        text(out, part);
     }
     number(out, targets.len() as u64);
     for target in targets {
         out.push(u8::from(target.id.is_some()));
-        text(out, target.kind.as_bytes());
+        text(out, target.kind);
         if let Some(id) = target.id {
-            text(out, id.as_bytes());
+            text(out, id);
         }
     }
     for section in sections {
@@ -111,10 +111,10 @@ impl Draft {
 }
 
 impl<'a> DraftRef<'a> {
-    /// Reads a draft where it lies, from exactly these bytes. The texts of sections are looked at no further.
+    /// Reads a draft where it lies, from exactly these bytes. What should be text is looked at no further.
     ///
     /// # Errors
-    /// As [`Draft::decode`].
+    /// As [`Draft::decode`], but for bytes that are no UTF-8: those [`DraftRef::to_draft`] refuses.
     pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut input = Input { rest: bytes };
         match input.byte()? {
@@ -128,12 +128,12 @@ impl<'a> DraftRef<'a> {
         let zigzag = input.number()?;
         let micros = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
         let occurred_at = Timestamp::from_micros(micros).ok_or(DecodeError::Broken("time"))?;
-        let id = input.text()?;
-        let action = input.text()?;
-        let kind = input.text()?;
+        let id = input.piece()?;
+        let action = input.piece()?;
+        let kind = input.piece()?;
         let mut part = |bit| {
             if flags & bit != 0 {
-                input.text().map(Some)
+                input.piece().map(Some)
             } else {
                 Ok(None)
             }
@@ -191,7 +191,7 @@ impl<'a> DraftRef<'a> {
     /// The draft with texts of its own.
     ///
     /// # Errors
-    /// [`DecodeError::Broken`] if a section is no text.
+    /// [`DecodeError::Broken`] if something that should be is no text.
     pub fn to_draft(&self) -> Result<Draft, DecodeError> {
         Draft::from_parts(
             self.given_id,
@@ -227,8 +227,8 @@ impl<'a> Input<'a> {
             1 => true,
             _ => return Err(DecodeError::Broken("flag")),
         };
-        let kind = self.text()?;
-        let id = if has_id { Some(self.text()?) } else { None };
+        let kind = self.piece()?;
+        let id = if has_id { Some(self.piece()?) } else { None };
         Ok(TargetHead { id, kind })
     }
 
@@ -244,10 +244,6 @@ impl<'a> Input<'a> {
             }
             _ => Err(DecodeError::Broken("section")),
         }
-    }
-
-    fn text(&mut self) -> Result<&'a str, DecodeError> {
-        std::str::from_utf8(self.piece()?).map_err(|_| DecodeError::Broken("text"))
     }
 
     fn piece(&mut self) -> Result<&'a [u8], DecodeError> {

@@ -43,8 +43,10 @@ impl Draft {
         if size > limits::RECORD_BYTES {
             return Err(too_large(size, limits::RECORD_BYTES).into());
         }
+        // They were texts a moment ago, so nothing is lost.
+        let own = |text: &[u8]| Ok::<_, EventError>(String::from_utf8_lossy(text).into_owned());
         Ok(Self {
-            skeleton: head.to_skeleton(targets),
+            skeleton: head.to_skeleton(targets, own)?,
             sections: sections.to_vec(),
             given_id,
         })

@@ -42,12 +42,12 @@ pub(super) fn split<'e>(
         out.target(target, is_personal(target, rules));
     }
     Head {
-        id,
-        action: &event.action,
+        id: id.as_bytes(),
+        action: event.action.as_bytes(),
         occurred_at: event.occurred_at,
         actor: head(&event.actor, hidden),
-        role: clear_role,
-        failure: reason.clear,
+        role: clear_role.map(str::as_bytes),
+        failure: reason.clear.map(str::as_bytes),
     }
 }
 
@@ -63,10 +63,7 @@ pub(super) fn target_heads<'e>(
 }
 
 fn head<'e>(party: &'e PartyRef<'_>, hidden: bool) -> TargetHead<'e> {
-    TargetHead {
-        id: (!hidden).then_some(&*party.id),
-        kind: &party.kind,
-    }
+    TargetHead::new((!hidden).then_some(&*party.id), &party.kind)
 }
 
 fn is_personal(party: &PartyRef<'_>, rules: &Rules<'_>) -> bool {

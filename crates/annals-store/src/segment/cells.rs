@@ -177,10 +177,8 @@ pub(crate) fn assemble<'a, T>(
     text.clear();
     failure.clear();
     ends.clear();
-    let clear = TargetHead {
-        id: in_clear(&mut actor[1], flags & ACTOR_ID_IN_SECTION != 0),
-        kind: parts.actor_type,
-    };
+    let id = in_clear(&mut actor[1], flags & ACTOR_ID_IN_SECTION != 0);
+    let clear = TargetHead::new(id, parts.actor_type);
     let role = in_clear(&mut actor[5], flags & ROLE_IN_SECTION != 0);
     write(text, &ACTOR, actor);
     if text.is_empty() {
@@ -196,10 +194,8 @@ pub(crate) fn assemble<'a, T>(
     let mut heads = Vec::with_capacity(targets.len());
     for target in targets {
         let mut members = target.members;
-        heads.push(TargetHead {
-            id: in_clear(&mut members[1], target.flags & TARGET_ID_IN_SECTION != 0),
-            kind: target.kind,
-        });
+        let id = in_clear(&mut members[1], target.flags & TARGET_ID_IN_SECTION != 0);
+        heads.push(TargetHead::new(id, target.kind));
         write(text, &TARGET, members);
         ends.push(text.len());
     }
@@ -221,12 +217,12 @@ pub(crate) fn assemble<'a, T>(
         *section = SectionRef::Withheld(commitment);
     }
     let head = Head {
-        id: parts.id,
-        action: parts.action,
+        id: parts.id.as_bytes(),
+        action: parts.action.as_bytes(),
         occurred_at: parts.occurred_at,
         actor: clear,
-        role,
-        failure: parts.reason,
+        role: role.map(str::as_bytes),
+        failure: parts.reason.map(str::as_bytes),
     };
     Ok(take(flags & GIVEN_ID != 0, &head, &heads, &sections))
 }

@@ -1,8 +1,8 @@
 //! Ids that are UUIDs.
 
 /// The bytes of a UUID, if the text is one as it is written by the rules: lower case, with hyphens.
-pub(super) fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
-    bytes_of(text.as_bytes().try_into().ok()?)
+pub(super) fn uuid_bytes(text: &[u8]) -> Option<[u8; 16]> {
+    bytes_of(text.try_into().ok()?)
 }
 
 fn bytes_of(text: &[u8; 36]) -> Option<[u8; 16]> {
@@ -50,7 +50,12 @@ pub(super) fn uuid_text(bytes: &[u8]) -> String {
 
 /// The time in an id that is a UUID of version 7, in milliseconds since the epoch. It may be written in capitals.
 pub(crate) fn uuid_millis(id: &str) -> Option<u64> {
-    let text: &[u8; 36] = id.as_bytes().try_into().ok()?;
+    uuid_millis_of(id.as_bytes())
+}
+
+/// The same, of an id that may be no text.
+pub(super) fn uuid_millis_of(id: &[u8]) -> Option<u64> {
+    let text: &[u8; 36] = id.try_into().ok()?;
     if text[14] != b'7' {
         return None;
     }

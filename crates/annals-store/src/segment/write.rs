@@ -21,7 +21,7 @@ use super::page::{Buffer, GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, VERSION, message, properties,
 };
-use super::uuid::{uuid_bytes, uuid_millis};
+use super::uuid::{uuid_bytes, uuid_millis_of};
 use crate::Slot;
 use crate::journal::to_u32;
 use crate::tree::Placed;
@@ -109,7 +109,7 @@ impl<W: Write + Send> SegmentWriter<W> {
         let (occurred_at, millis) = match item {
             Item::Event(Placed { draft, .. }) => (
                 draft.occurred_at().as_micros(),
-                Some(uuid_millis(draft.head().id)),
+                Some(uuid_millis_of(draft.head().id)),
             ),
             Item::Redacted(redacted) => (redacted.recorded_at.as_micros(), None),
         };
@@ -229,7 +229,11 @@ impl<W: Write + Send> SegmentWriter<W> {
     }
 
     fn text(&mut self, column: Column, value: Option<&str>) {
-        self.buffers[column as usize].value(value.map(str::as_bytes));
+        self.bytes(column, value.map(str::as_bytes));
+    }
+
+    fn bytes(&mut self, column: Column, value: Option<&[u8]>) {
+        self.buffers[column as usize].value(value);
     }
 
     fn number(&mut self, column: Column, number: i64) {
@@ -245,17 +249,23 @@ impl<W: Write + Send> SegmentWriter<W> {
         self.text(Column::RecordedBy, Some(event.recorded_by));
         let uuid = uuid_bytes(head.id);
         self.buffers[Column::Id as usize].value(uuid.as_ref().map(<[u8; 16]>::as_slice));
-        self.text(Column::IdText, uuid.is_none().then_some(head.id));
-        self.text(Column::Action, Some(head.action));
+        self.bytes(Column::IdText, uuid.is_none().then_some(head.id));
+        self.bytes(Column::Action, Some(head.action));
         let [email, id, metadata, name, on_behalf_of, role] = &cells.actor;
-        self.text(Column::ActorId, head.actor.id.or(id.as_deref()));
-        self.text(Column::ActorType, Some(head.actor.kind));
-        self.text(Column::ActorRole, head.role.or(role.as_deref()));
+        self.bytes(
+            Column::ActorId,
+            head.actor.id.or(id.as_deref().map(str::as_bytes)),
+        );
+        self.bytes(Column::ActorType, Some(head.actor.kind));
+        self.bytes(
+            Column::ActorRole,
+            head.role.or(role.as_deref().map(str::as_bytes)),
+        );
         self.text(Column::ActorName, name.as_deref());
         self.text(Column::ActorEmail, email.as_deref());
         self.text(Column::ActorMetadata, metadata.as_deref());
         self.text(Column::OnBehalfOf, on_behalf_of.as_deref());
-        self.text(Column::Failure, head.failure);
+        self.bytes(Column::Failure, head.failure);
         let [detail, reason, stage] = &cells.failure;
         self.text(Column::FailureStage, stage.as_deref());
         self.text(Column::FailureDetail, detail.as_deref());
@@ -290,15 +300,11 @@ impl<W: Write + Send> SegmentWriter<W> {
         for (n, (target, ([email, id, metadata, name], flags))) in
             draft.target_heads().zip(cells).enumerate()
         {
-            let values = [
-                Some(target.kind),
-                target.id.or(id.as_deref()),
-                name.as_deref(),
-                email.as_deref(),
-                metadata.as_deref(),
-            ];
+            let [id, name, email, metadata] =
+                [id, name, email, metadata].map(|value| value.as_deref().map(str::as_bytes));
+            let values = [Some(target.kind), target.id.or(id), name, email, metadata];
             for (column, value) in TARGET_COLUMNS.into_iter().zip(values) {
-                self.buffers[column as usize].element(n == 0, value.map(str::as_bytes));
+                self.buffers[column as usize].element(n == 0, value);
             }
             self.buffers[Column::TargetFlags as usize].number_element(n == 0, (*flags).into());
         }

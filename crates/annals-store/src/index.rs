@@ -4,9 +4,10 @@
 //! miss is certain. An entry takes 12 bytes: new ones in a hash map, older ones in sorted runs that
 //! are merged as they become alike in size, so that a look-up asks few of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use crate::Slot;
 use crate::journal::to_usize;
 
 /// When the map is turned into a run.
@@ -35,6 +36,28 @@ impl Hasher for AsIs {
 
 /// A map by fingerprint.
 pub(crate) type ByFingerprint<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
+
+/// Fingerprints.
+pub(crate) type Fingerprints = HashSet<u64, BuildHasherDefault<AsIs>>;
+
+/// Slots are numbers in a row that nobody outside chooses: enough to spread them.
+#[derive(Default)]
+pub(crate) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+    }
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// A map by slot.
+pub(crate) type BySlot<V> = HashMap<Slot, V, BuildHasherDefault<Spread>>;
 
 /// In which groups a fingerprint was seen.
 #[derive(Default)]

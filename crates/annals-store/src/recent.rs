@@ -1,6 +1,6 @@
 //! What is known in memory of every log, and the one function by which it grows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -8,14 +8,14 @@ use annals_merkle::{CompactRange, Hash, node_hash};
 use sha2::{Digest as _, Sha256};
 
 use crate::fingerprint::{fingerprint, word};
-use crate::index::{Expiring, Index};
+use crate::index::{BySlot, Expiring, Index};
 use crate::journal::{Growth, Header, KeyUse, Part, seeds_at, tiles_at, to_u32};
 use crate::segment::Entry;
 use crate::{Slot, StoreError};
 
 /// Every log of the installation, and where ids and idempotency keys were seen.
 pub(crate) struct Recent {
-    logs: RwLock<HashMap<Slot, Arc<RwLock<LogState>>>>,
+    logs: RwLock<BySlot<Arc<RwLock<LogState>>>>,
     ids: RwLock<Index>,
     keys: RwLock<Expiring>,
     salt: [u8; 16],
@@ -56,6 +56,9 @@ pub(crate) struct LogState {
     pub(crate) extents: Vec<Extent>,
     /// Which groups of the journal hold the newer ones.
     pub(crate) spans: Vec<Span>,
+    /// No UUID of version 7 among the log's ids has a later time than this, in milliseconds since the epoch.
+    /// At its maximum where that is not known.
+    newest_id: u64,
     /// The first tile that the tables do not have in its present form.
     pub(crate) tiles_written: u64,
 }
@@ -85,10 +88,12 @@ pub(crate) struct Grown {
     pub(crate) frontier: CompactRange,
     /// The hashes of level 8 that are complete now and were not before.
     pub(crate) tiles: Vec<Hash>,
+    /// The latest time in the new ids that are UUIDs of version 7, as in [`LogState`].
+    pub(crate) newest_id: u64,
 }
 
 impl Grown {
-    /// Works it out from what the journal says.
+    /// Works it out from what the journal says, which does not tell the times of ids.
     fn of(part: &Part, before: &CompactRange) -> Result<Grown, &'static str> {
         match &part.growth {
             Growth::Leaves(leaves) => {
@@ -98,12 +103,17 @@ impl Grown {
                         tiles.push(hash);
                     }
                 });
-                Ok(Grown { frontier, tiles })
+                Ok(Grown {
+                    frontier,
+                    tiles,
+                    newest_id: u64::MAX,
+                })
             }
             Growth::Frontier { hashes, tiles } => Ok(Grown {
                 frontier: CompactRange::from_hashes(0, part.end(), hashes.clone())
                     .map_err(|_| "a frontier has the wrong length")?,
                 tiles: tiles.clone(),
+                newest_id: u64::MAX,
             }),
         }
     }
@@ -141,6 +151,7 @@ impl Default for LogState {
             levels: Vec::new(),
             extents: Vec::new(),
             spans: Vec::new(),
+            newest_id: 0,
             tiles_written: 0,
         }
     }
@@ -261,6 +272,7 @@ impl LogState {
             return Err("a tree does not end where its log does");
         }
         self.frontier = grown.frontier;
+        self.newest_id = self.newest_id.max(grown.newest_id);
         grown
             .tiles
             .into_iter()
@@ -326,6 +338,13 @@ impl Recent {
             log.extents.insert(at, extent);
             let sealed = log.spans.partition_point(|span| span.group <= through);
             log.spans.drain(..sealed);
+            if log.spans.is_empty() {
+                // Now it is known, whatever it was before.
+                let newest = log.extents.iter().map(|extent| extent.entry.newest_id);
+                log.newest_id = newest.max().unwrap_or(0);
+            } else {
+                log.newest_id = log.newest_id.max(entry.newest_id);
+            }
         }
         if through > self.sealed_through() {
             // In this order: whoever misses a group waits for the number.
@@ -388,6 +407,8 @@ impl Recent {
             } else if part.end() > log.size {
                 let what = "the tables are behind the journal";
                 return Err(damaged(group, part.slot, part.first, what));
+            } else {
+                log.newest_id = u64::MAX;
             }
             log.spans.push(Span::new(group, part));
         }
@@ -417,6 +438,12 @@ impl Recent {
             recorded_at: header.recorded_at,
         });
         Ok(())
+    }
+
+    /// The time, in milliseconds since the epoch, from which on no UUID of version 7 is an id in the log: one
+    /// of a later time is new, without looking for it. `None` if the log has no entry at all.
+    pub(crate) fn newest_id(&self, slot: Slot) -> Option<u64> {
+        self.log(slot).map(|log| read(&log).newest_id)
     }
 
     /// The groups in which an id with this fingerprint was recorded, or an id that looks the same.
@@ -478,6 +505,8 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use annals_event::TILE;
     use annals_merkle::cover;
 

@@ -6,16 +6,17 @@
 //! the assumption that the group in flight commits; if it does not, the plan is dropped and what was
 //! formed on it is formed again.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 
+use annals_event::LeafMaker;
 use annals_merkle::CompactRange;
 
 use crate::AppendError;
-use crate::index::ByFingerprint;
+use crate::index::{BySlot, Fingerprints};
 use crate::journal::Compressor;
 use crate::queue::Work;
 use crate::recent::read;
@@ -27,8 +28,9 @@ mod form;
 
 pub(crate) use form::Formed;
 
-/// After how many fingerprints the older half of [`Window`] is forgotten.
-const WINDOW: usize = 1 << 17;
+/// How many groups [`Window`] goes back, and how many fingerprints it holds at most beside the newest group's.
+const WINDOW_GROUPS: usize = 64;
+const WINDOW_PRINTS: usize = 1 << 17;
 
 /// Where a log ends, or will end once the group in flight has committed.
 #[derive(Clone)]
@@ -44,35 +46,45 @@ struct Tip {
 /// duplicates and now, others may have been recorded, or may be in flight.
 #[derive(Default)]
 struct Window {
-    now: ByFingerprint<u32>,
-    before: ByFingerprint<u32>,
+    /// By group, because few groups come between: what is asked for is looked up in little memory.
+    groups: VecDeque<(u32, Fingerprints)>,
+    prints: usize,
     /// Every print that was seen in this group or later is here.
     complete_from: u32,
-    next_complete_from: u32,
 }
 
 impl Window {
     fn insert(&mut self, print: u64, group: u32) {
-        if self.now.len() >= WINDOW {
-            self.before = std::mem::take(&mut self.now);
-            self.complete_from = self.next_complete_from;
-            // Of this group some prints may be in the older half.
-            self.next_complete_from = group + 1;
+        if self.groups.back().is_none_or(|(last, _)| *last != group) {
+            let mut set = Fingerprints::default();
+            while self.groups.len() >= WINDOW_GROUPS || self.prints > WINDOW_PRINTS {
+                let Some((oldest, prints)) = self.groups.pop_front() else {
+                    break;
+                };
+                self.prints -= prints.len();
+                self.complete_from = oldest + 1;
+                set = prints;
+            }
+            set.clear();
+            self.groups.push_back((group, set));
         }
-        self.now.insert(print, group);
+        if let Some((_, prints)) = self.groups.back_mut() {
+            self.prints += usize::from(prints.insert(print));
+        }
     }
 
     /// Whether something with this print came after group `checked`.
     fn is_newer(&self, print: u64, checked: u32) -> bool {
-        let newer =
-            |seen: &ByFingerprint<u32>| seen.get(&print).is_some_and(|group| *group > checked);
-        newer(&self.now) || newer(&self.before)
+        self.groups
+            .iter()
+            .rev()
+            .take_while(|(group, _)| *group > checked)
+            .any(|(_, prints)| prints.contains(&print))
     }
 
     fn reset(&mut self, from: u32) {
         *self = Window {
             complete_from: from,
-            next_complete_from: from,
             ..Window::default()
         };
     }
@@ -82,12 +94,13 @@ pub(crate) struct Sequencer {
     shared: Arc<Shared>,
     writer: SyncSender<Job>,
     /// The ends of the logs that grew in the last group; of the others the committed state is right.
-    tips: HashMap<crate::Slot, Tip>,
+    tips: BySlot<Tip>,
     window: Window,
     next_group: u32,
     epoch: u64,
     deferred: Vec<Submission>,
     compressor: Compressor,
+    leaf_maker: LeafMaker,
 }
 
 impl Sequencer {
@@ -98,12 +111,13 @@ impl Sequencer {
         Ok(Sequencer {
             shared,
             writer,
-            tips: HashMap::new(),
+            tips: BySlot::default(),
             window,
             next_group: committed + 1,
             epoch: 0,
             deferred: Vec::new(),
             compressor: Compressor::new()?,
+            leaf_maker: LeafMaker::new(),
         })
     }
 
@@ -161,10 +175,8 @@ impl Sequencer {
                 continue;
             }
             match self.recheck(submission) {
-                Some(submission) if self.repeats_something(&submission) => {
-                    self.deferred.push(submission);
-                }
-                Some(submission) => {
+                Some((submission, true)) => self.deferred.push(submission),
+                Some((submission, false)) => {
                     for batch in &submission.batches {
                         for fresh in batch.fresh.iter().filter(|fresh| fresh.given_id) {
                             self.window.insert(fresh.print, group_id);
@@ -181,27 +193,24 @@ impl Sequencer {
         ready
     }
 
-    /// Looks for duplicates again where the last look may be out of date. `None` if that settled all.
-    fn recheck(&self, mut submission: Submission) -> Option<Submission> {
-        let mut rechecked = false;
+    /// Looks for duplicates again where the last look may be out of date, and says whether the submission may
+    /// still repeat something that is in flight. `None` if that settled all.
+    fn recheck(&self, mut submission: Submission) -> Option<(Submission, bool)> {
+        let (mut rechecked, mut repeats) = (false, false);
         for batch in &mut submission.batches {
             let out_of_date = batch.checked + 1 < self.window.complete_from;
             if out_of_date || self.was_seen_since(batch) {
                 let committed = self.shared.committed.load(Ordering::SeqCst);
                 batch.check_or_fail(&submission.drafts, &self.shared.blocks, committed);
                 rechecked = true;
+                repeats |= self.was_seen_since(batch);
             }
         }
         if rechecked && submission.events() == 0 {
             self.shared.answer(submission);
             return None;
         }
-        Some(submission)
-    }
-
-    fn repeats_something(&self, submission: &Submission) -> bool {
-        let mut batches = submission.batches.iter();
-        batches.any(|batch| self.was_seen_since(batch))
+        Some((submission, repeats))
     }
 
     /// Whether something of the batch was recorded, or is on its way, since it was last checked.
@@ -259,5 +268,42 @@ impl Sequencer {
                 seed: [0; 32],
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_knows_what_came_after_a_group_and_from_where_on_it_knows_all() {
+        let mut window = Window::default();
+        window.reset(1);
+        let groups = 3 * u32::try_from(WINDOW_GROUPS).unwrap();
+        for group in 1..=groups {
+            window.insert(u64::from(group), group);
+            window.insert(7, group);
+            assert!(window.is_newer(7, group - 1) && !window.is_newer(7, group));
+        }
+        assert!(window.complete_from > 1 && window.complete_from < groups - 8);
+        for group in window.complete_from..=groups {
+            assert!(window.is_newer(group.into(), group - 1));
+            assert!(!window.is_newer(group.into(), group));
+        }
+        assert_eq!(window.prints, 2 * window.groups.len());
+        window.reset(groups + 1);
+        assert!(!window.is_newer(7, 0));
+    }
+
+    #[test]
+    fn the_window_is_bounded_by_what_it_holds() {
+        let mut window = Window::default();
+        let of_each = 10_000;
+        for group in 1..40u64 {
+            let prints = group * of_each..(group + 1) * of_each;
+            prints.for_each(|print| window.insert(print, u32::try_from(group).unwrap()));
+        }
+        assert!(window.prints <= WINDOW_PRINTS + 10_000);
+        assert!(window.complete_from < 30, "{}", window.complete_from);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::append::{Appended, Item};
 use crate::blocks::Blocks;
 use crate::recent::key_print;
+use crate::segment::uuid_millis;
 use crate::{AppendError, Idempotency, Receipt, Slot, StoreError};
 
 /// Batches that commit together, and whom to tell.
@@ -93,6 +94,8 @@ pub(crate) struct Fresh {
     /// Which of the submission's drafts it is.
     pub(crate) draft: usize,
     pub(crate) print: u64,
+    /// The time in its id, in milliseconds since the epoch, if that is a UUID of version 7.
+    pub(crate) time: Option<u64>,
     /// Whether the producer gave the id, so that it may have come before.
     pub(crate) given_id: bool,
 }
@@ -184,9 +187,11 @@ impl Batch {
         let fresh = which
             .into_iter()
             .filter_map(|draft| {
+                let id = drafts.id(draft)?;
                 Some(Fresh {
                     draft,
-                    print: blocks.recent.id_print(slot, drafts.id(draft)?),
+                    print: blocks.recent.id_print(slot, id),
+                    time: uuid_millis(id),
                     given_id: drafts.given_id(draft),
                 })
             })
@@ -219,6 +224,9 @@ impl Batch {
 
     /// Takes out what comes twice within the batch itself.
     pub(crate) fn fold_repeats(&mut self, drafts: &Drafts) {
+        if self.fresh.len() < 2 {
+            return;
+        }
         let mut given: Vec<(u64, usize)> = self
             .fresh
             .iter()
@@ -274,8 +282,13 @@ impl Batch {
         let replayed = self.replayed(blocks)?;
         let mut fates: HashMap<usize, Planned> = HashMap::new();
         let mut taken: HashSet<u64> = HashSet::new();
+        let newest = blocks.recent.newest_id(self.slot);
         for (n, fresh) in self.fresh.iter().enumerate() {
-            if !fresh.given_id {
+            // Nearly every id is new by its time, or by being the first of its log.
+            let (true, Some(newest)) = (fresh.given_id, newest) else {
+                continue;
+            };
+            if fresh.time.is_some_and(|time| time > newest) {
                 continue;
             }
             let id = drafts.id(fresh.draft).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use annals_event::{
-    Drafts, Place, Recorded, SaltRun, Seed, TILE, Timestamp, entry_leaves, event_salts,
+    Drafts, LeafMaker, Place, Recorded, SaltRun, Seed, TILE, Timestamp, event_salts,
 };
 use annals_merkle::{Hash, grow_all};
 use sha2::{Digest as _, Sha256};
@@ -86,6 +86,8 @@ impl Sequencer {
                 let count = to_u32(batch.fresh.len());
                 log.recorded_by(recorders.index(&batch.recorded_by), count);
                 log.count += count;
+                let times = batch.fresh.iter().filter_map(|fresh| fresh.time);
+                log.newest_id = log.newest_id.max(times.max().unwrap_or(0));
                 if let Some(key) = &batch.key {
                     keys.push(KeyUse {
                         slot,
@@ -99,7 +101,7 @@ impl Sequencer {
             log.draw_seeds()?;
             growing.push(log);
         }
-        let leaves = leaves(&mut growing, &batches);
+        let leaves = leaves(&mut self.leaf_maker, &mut growing, &batches);
 
         let mut frames = Frames::new(&mut self.compressor);
         let mut group_hash = Sha256::new();
@@ -138,7 +140,11 @@ impl Sequencer {
 }
 
 /// The leaf hashes of all events, log by log.
-fn leaves(growing: &mut [Growing], batches: &[(&Drafts, &mut Batch)]) -> Vec<Hash> {
+fn leaves(
+    maker: &mut LeafMaker,
+    growing: &mut [Growing],
+    batches: &[(&Drafts, &mut Batch)],
+) -> Vec<Hash> {
     let runs: Vec<SaltRun<'_>> = growing.iter().flat_map(Growing::salt_runs).collect();
     let salts = event_salts(&runs);
     let mut recorded: Vec<Recorded<'_>> = Vec::with_capacity(salts.len());
@@ -164,7 +170,7 @@ fn leaves(growing: &mut [Growing], batches: &[(&Drafts, &mut Batch)]) -> Vec<Has
             log.occurred(at.as_micros());
         }
     }
-    entry_leaves(&recorded)
+    maker.leaves(&recorded)
 }
 
 /// Appends the leaves to the trees of all logs.
@@ -202,16 +208,22 @@ fn grow(growing: &mut [Growing], leaves: &[Hash]) {
 struct Recorders {
     names: Vec<Arc<str>>,
     indexes: HashMap<Arc<str>, u32>,
+    /// The one that was asked for last: nearly always the same again.
+    last: Option<(Arc<str>, u32)>,
 }
 
 impl Recorders {
     fn index(&mut self, name: &Arc<str>) -> u32 {
-        if let Some(index) = self.indexes.get(name) {
+        if let Some((last, index)) = &self.last
+            && Arc::ptr_eq(last, name)
+        {
             return *index;
         }
-        let index = to_u32(self.names.len());
-        self.names.push(name.clone());
-        self.indexes.insert(name.clone(), index);
+        let index = *self.indexes.entry(name.clone()).or_insert_with(|| {
+            self.names.push(name.clone());
+            to_u32(self.names.len() - 1)
+        });
+        self.last = Some((name.clone(), index));
         index
     }
 }
@@ -231,6 +243,8 @@ struct Growing {
     leaves: Vec<Hash>,
     tiles: Vec<Hash>,
     ids: Vec<u64>,
+    /// The latest time in an id.
+    newest_id: u64,
     tip: Tip,
 }
 
@@ -250,6 +264,7 @@ impl Growing {
             leaves: Vec::new(),
             tiles: Vec::new(),
             ids: Vec::new(),
+            newest_id: 0,
             tip,
         }
     }
@@ -349,6 +364,7 @@ impl Growing {
         let grown = Grown {
             frontier: self.tip.frontier,
             tiles: self.tiles,
+            newest_id: self.newest_id,
         };
         (part, grown)
     }

@@ -7,7 +7,8 @@ use annals_event::Timestamp;
 use annals_store::{AppendError, Item, Options, Share, Store, StoreError};
 
 use crate::world::{
-    World, anonymous, append, batch, event, event_with, generated, ids, keyed, record, time,
+    World, anonymous, append, batch, event, event_with, generated, ids, keyed, record,
+    sealing_at_once, time,
 };
 
 #[test]
@@ -163,6 +164,49 @@ fn the_same_event_again_is_a_duplicate_and_another_one_a_conflict() {
     }
     // Another workspace may use the same ids.
     assert_eq!(record(&world.log("org_b"), vec![event("x")]), [0]);
+}
+
+/// Most ids are new by their time, without being looked for. Here times go up and down and ids come again.
+#[test]
+fn an_id_is_new_once_whatever_its_time() {
+    let mut world = World::with(|options| options.sealing = Some(sealing_at_once()));
+    let uuid = |millis: u64| {
+        format!(
+            "{:08x}-{:04x}-7000-8000-000000000000",
+            millis >> 16,
+            millis & 0xffff
+        )
+    };
+    let mut known = [HashSet::new(), HashSet::new()];
+    let mut seed = 7u64;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    for step in 0..150 {
+        let which = usize::from(random(2) == 1);
+        let log = world.log(["org_a", "org_b"][which]);
+        let ids: Vec<String> = (0..=random(4))
+            .map(|_| match random(4) {
+                0 => format!("id-{}", random(100)),
+                // Most are later than all before them.
+                1 => uuid(random(step + 10)),
+                _ => uuid(step + random(10)),
+            })
+            .collect();
+        let drafts = ids.iter().map(|id| event(id)).collect();
+        let items = append(&log, drafts).unwrap().items;
+        for (id, item) in ids.into_iter().zip(items) {
+            let is_new = matches!(item, Item::Recorded { .. });
+            assert!(is_new || matches!(item, Item::Duplicate { .. }), "{item:?}");
+            assert_eq!(known[which].insert(id), is_new, "{item:?} at {step}");
+        }
+        drop(log);
+        if random(20) == 0 {
+            world.reopen();
+        }
+    }
+    world.assert_sound();
 }
 
 #[test]

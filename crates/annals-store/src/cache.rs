@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Values(Slot),
     /// Of a segment: a column of a page.
     Column(u32, Column),
+    /// Of a segment: the dictionary of a column of a row group.
+    Dictionary(u32, Column),
 }
 
 #[derive(Clone)]

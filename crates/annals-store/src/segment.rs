@@ -7,6 +7,7 @@
 mod cells;
 mod columns;
 mod cursor;
+mod decode;
 mod decoded;
 mod directory;
 mod filter;

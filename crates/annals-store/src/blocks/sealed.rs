@@ -73,6 +73,7 @@ pub(super) fn of_segment(
     }
     let (page, rows) = page_at(segment, stretch, extent, order);
     let (mut begin, mut end) = (rows.start, rows.end);
+    let page_rows = segment.page_of(begin).1;
     if !segment.may_hold(page, look.window(), &look.probe) {
         return nothing(position_of(begin), position_of(end));
     }
@@ -82,7 +83,9 @@ pub(super) fn of_segment(
     };
     if look.filter.is_everything() && look.only.is_none() {
         cut(&mut begin, &mut end, to_u32(most));
-        let rows = Lot::Lying(segment.lying(begin..end)?);
+        // Who reads whole pages goes through everything, and must not push out what others come back to.
+        let is_part = begin > page_rows.start || end < page_rows.end;
+        let rows = Lot::Lying(segment.lying(begin..end, is_part)?);
         return Ok(Block {
             from: position_of(begin),
             to: position_of(end),
@@ -116,7 +119,7 @@ pub(super) fn of_segment(
     }
     let first = matching.first().map_or(from, |row| row.position);
     let last = matching.last().map_or(from, |row| row.position);
-    let whole = segment.lying(row_of(first)..row_of(last) + 1)?;
+    let whole = segment.lying(row_of(first)..row_of(last) + 1, true)?;
     let rows = Lot::Lying(whole.at(matching.iter().map(|row| row.position)));
     Ok(Block { from, to, rows })
 }

@@ -102,6 +102,14 @@ impl<'a> Input<'a> {
         Ok(*array)
     }
 
+    /// The next so many bytes.
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let taken = self.rest.split_at_checked(count);
+        let (taken, rest) = taken.ok_or(Malformed("truncated"))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
     /// Passes over so many bytes.
     pub(crate) fn skip(&mut self, count: usize) -> Result<(), Malformed> {
         self.rest = self.rest.get(count..).ok_or(Malformed("truncated"))?;

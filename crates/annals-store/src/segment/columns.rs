@@ -20,7 +20,7 @@ use super::page::Buffer;
 use super::schema::{COLUMNS, Column, Physical};
 use super::tally::{COUNTED, RowValues};
 use super::text::TextRuns;
-use super::uuid::{millis_of, uuid_millis, uuid_text};
+use super::uuid::{TEXT_BYTES, millis_of, put_uuid_text, uuid_millis, uuid_text};
 use super::write::{
     ACTOR_COLUMNS, CONTEXT_COLUMNS, DETAILS_COLUMNS, FAILURE_COLUMNS, TARGET_COLUMNS,
 };
@@ -37,14 +37,26 @@ pub(super) fn to_i32(number: i64) -> i32 {
 #[derive(Default)]
 pub(crate) struct Values {
     pub(super) numbers: Vec<i64>,
-    pub(super) strings: Strings,
-    /// For each level the value there, or [`MISSING`]. Empty if every row has one.
-    places: Vec<u32>,
+    /// Its own, or those of the dictionary of its row group.
+    pub(super) strings: Arc<Strings>,
+    pub(super) places: Places,
     /// For each row the first of its elements, and the number of all. Empty if a row is a level.
-    elements: Vec<u32>,
+    pub(super) elements: Vec<u32>,
 }
 
-const MISSING: u32 = u32::MAX;
+/// Which of the values a level has.
+#[derive(Default)]
+pub(super) enum Places {
+    /// Each has its own.
+    #[default]
+    Each,
+    /// None has one.
+    Nowhere,
+    /// For each level the number of its value, or [`MISSING`].
+    At(Vec<u32>),
+}
+
+pub(super) const MISSING: u32 = u32::MAX;
 
 /// Strings of bytes, one behind the other.
 #[derive(Default)]
@@ -52,6 +64,27 @@ pub(super) struct Strings {
     all: Content,
     /// Where each ends.
     ends: Vec<u32>,
+}
+
+/// A column of texts, ready to be asked row by row.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    places: &'a Places,
+    all: &'a str,
+    ends: &'a [u32],
+}
+
+impl<'a> Texts<'a> {
+    fn at(self, level: usize) -> Option<&'a str> {
+        let n = match self.places {
+            Places::Each => level,
+            Places::Nowhere => return None,
+            Places::At(places) => *places.get(level).filter(|place| **place != MISSING)? as usize,
+        };
+        let end = *self.ends.get(n)? as usize;
+        let begin = n.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.all.get(begin as usize..end)
+    }
 }
 
 enum Content {
@@ -75,17 +108,27 @@ impl Strings {
             all.extend_from_slice(string.as_ref());
             ends.push(to_u32(all.len()));
         }
+        Strings::of(all, ends, are_texts)
+    }
+
+    /// Strings that lie one behind the other already, and where each ends.
+    pub(super) fn of(all: Vec<u8>, ends: Vec<u32>, are_texts: bool) -> Result<Strings, Flaw> {
         if !are_texts {
             let all = Content::Bytes(all);
             return Ok(Strings { all, ends });
         }
         let no_text = || Flaw::new("a text is not UTF-8");
         let all = String::from_utf8(all).map_err(|_| no_text())?;
-        if !ends.iter().all(|end| all.is_char_boundary(*end as usize)) {
+        let mut ends_of_texts = ends.iter().map(|end| *end as usize);
+        if !all.is_ascii() && !ends_of_texts.all(|end| all.is_char_boundary(end)) {
             return Err(no_text());
         }
         let all = Content::Text(all);
         Ok(Strings { all, ends })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
     }
 
     fn place(&self, n: usize) -> Option<Range<usize>> {
@@ -178,6 +221,16 @@ const REPEATED: [Column; 9] = [
     Column::Source,
 ];
 
+impl From<Arc<Strings>> for Values {
+    /// A dictionary.
+    fn from(strings: Arc<Strings>) -> Values {
+        Values {
+            strings,
+            ..Values::default()
+        }
+    }
+}
+
 impl Values {
     /// Reads `count` rows from row `first` of a row group on, takes in their levels, and gives what is there.
     pub(super) fn read<T: DataType>(
@@ -203,50 +256,75 @@ impl Values {
         if records != count {
             return Err(Flaw::new("a column has too few rows"));
         }
-        let mut next = 0;
+        let (mut next, mut places) = (0, Vec::new());
+        let mut place = |places: &mut Vec<u32>, has_value: bool| {
+            places.push(if has_value { next } else { MISSING });
+            next += u32::from(has_value);
+        };
         if repetition == 0 {
             for level in &definitions {
-                self.place(*level == definition, &mut next);
+                place(&mut places, *level == definition);
             }
-            return Ok(values);
+        } else {
+            for (level, repeated) in definitions.iter().zip(&repetitions) {
+                if *repeated == 0 {
+                    self.elements.push(to_u32(places.len()));
+                }
+                // Below the first level the row has no element at all.
+                if *level > 0 {
+                    place(&mut places, *level == definition);
+                }
+            }
+            self.elements.push(to_u32(places.len()));
         }
-        for (level, repeated) in definitions.iter().zip(&repetitions) {
-            if *repeated == 0 {
-                self.elements.push(to_u32(self.places.len()));
-            }
-            // Below the first level the row has no element at all.
-            if *level > 0 {
-                self.place(*level == definition, &mut next);
-            }
+        if definition > 0 {
+            self.places = Places::At(places);
         }
-        self.elements.push(to_u32(self.places.len()));
         Ok(values)
-    }
-
-    fn place(&mut self, has_value: bool, next: &mut u32) {
-        self.places.push(if has_value { *next } else { MISSING });
-        *next += u32::from(has_value);
     }
 
     /// Which of the values a level has.
     fn at(&self, level: usize) -> Option<usize> {
-        if self.places.is_empty() {
-            return Some(level);
+        match &self.places {
+            Places::Each => Some(level),
+            Places::Nowhere => None,
+            Places::At(places) => {
+                let place = *places.get(level)?;
+                (place != MISSING).then_some(place as usize)
+            }
         }
-        let place = *self.places.get(level)?;
-        (place != MISSING).then_some(place as usize)
     }
 
     /// How many bytes of memory it takes.
     pub(crate) fn taken(&self) -> usize {
         let numbers = 8 * self.numbers.capacity();
-        let of_levels = self.places.capacity() + self.elements.capacity();
+        let places = match &self.places {
+            Places::At(places) => places.capacity(),
+            Places::Each | Places::Nowhere => 0,
+        };
+        let of_levels = places + self.elements.capacity();
         size_of::<Values>() + numbers + self.strings.taken() + 4 * of_levels
     }
 
     fn elements(&self, row: usize) -> Range<usize> {
         let at = |n| self.elements.get(n).map_or(0, |at| *at as usize);
         at(row)..at(row + 1)
+    }
+}
+
+#[cfg(test)]
+impl Values {
+    /// What each level has: a number, or bytes, or nothing; and where the elements of each row begin.
+    pub(super) fn listed(&self, levels: usize) -> (Vec<Option<Vec<u8>>>, &[u32]) {
+        let value = |level| {
+            let at = self.at(level)?;
+            let number = self
+                .numbers
+                .get(at)
+                .map(|number| number.to_be_bytes().to_vec());
+            number.or_else(|| Some(self.strings.bytes(at)?.to_vec()))
+        };
+        ((0..levels).map(value).collect(), &self.elements)
     }
 }
 
@@ -451,43 +529,38 @@ impl Columns {
         }
     }
 
-    /// Shows a row without putting it together. `None` if nothing is left of it.
-    pub(super) fn show<T>(
-        &self,
-        row: usize,
-        show: impl FnOnce(&Opened<'_>) -> T,
-    ) -> Result<Option<T>, Flaw> {
-        if self.bytes(Column::Redacted, row).is_some() || self.bytes(Column::Raw, row).is_some() {
-            let event = self.event(row, &mut Maker::default())?;
-            return Ok(event.map(|row| show(&Opened::from(&row))));
-        }
-        let (position, recorded_at, occurred_at) = self.places(row)?;
-        let required = |column| self.text(column, row).unwrap_or_default();
-        let targets = self.targets(row).map(|element| {
-            let [kind, id, name, email, metadata] = self.texts_of(TARGET_COLUMNS, element);
-            OpenedTarget {
-                kind: kind.unwrap_or_default(),
-                members: lent([email, id, metadata, name]),
-            }
-        });
-        let opened = Opened {
-            position,
-            recorded_at,
-            id: self.id(row),
-            action: required(Column::Action),
-            occurred_at,
-            actor_type: required(Column::ActorType),
-            failed: self.text(Column::Failure, row),
-            actor: lent(self.texts_of(ACTOR_COLUMNS, row)),
-            context: lent(self.texts_of(CONTEXT_COLUMNS, row)),
-            details: lent(self.texts_of(DETAILS_COLUMNS, row)),
-            failure: lent(self.texts_of(FAILURE_COLUMNS, row)),
-            targets: targets.collect(),
-            erased: erased_sections(self.bytes(Column::Erased, row).unwrap_or_default())?
-                .map(|(k, _)| Section::name(k))
-                .collect(),
+    /// Whether a row lies in one piece, or nothing is left of it: what the columns have is not all of it.
+    fn lies_elsewhere(&self, row: usize) -> bool {
+        self.bytes(Column::Redacted, row).is_some() || self.bytes(Column::Raw, row).is_some()
+    }
+
+    fn of_texts(&self, column: Column) -> Texts<'_> {
+        let values = self.values[column as usize].as_deref();
+        let nothing = Texts {
+            places: &Places::Nowhere,
+            all: "",
+            ends: &[],
         };
-        Ok(Some(show(&opened)))
+        values.map_or(nothing, |values| match &values.strings.all {
+            Content::Text(all) => Texts {
+                places: &values.places,
+                all,
+                ends: &values.strings.ends,
+            },
+            Content::Bytes(_) => nothing,
+        })
+    }
+
+    /// The texts of all ids that are UUIDs, one behind the other.
+    pub(super) fn uuid_texts(&self) -> String {
+        let values = self.values[Column::Id as usize].as_ref();
+        let count = values.map_or(0, |values| values.strings.len());
+        let mut texts = Vec::with_capacity(count * TEXT_BYTES);
+        for uuid in (0..count).filter_map(|n| values?.strings.bytes(n)) {
+            put_uuid_text(&mut texts, uuid);
+        }
+        // ASCII by construction, so the fallback is never taken.
+        String::from_utf8(texts).unwrap_or_default()
     }
 
     /// The position, and when it was recorded and occurred.
@@ -503,6 +576,11 @@ impl Columns {
             time(Column::RecordedAt)?,
             time(Column::OccurredAt)?,
         ))
+    }
+
+    /// The number of the id among those of [`Columns::uuid_texts`].
+    fn uuid_at(&self, row: usize) -> Option<usize> {
+        self.values[Column::Id as usize].as_ref()?.at(row)
     }
 
     /// Whether a row may match, without putting it together.
@@ -681,4 +759,94 @@ impl Columns {
 /// Whether a column has the targets of rows.
 fn is_of_targets(column: Column) -> bool {
     column == Column::TargetFlags || TARGET_COLUMNS.contains(&column)
+}
+
+/// Columns of a page, made ready to be shown row by row without putting a row together.
+pub(super) struct Shown<'a> {
+    columns: &'a Columns,
+    /// What [`Columns::uuid_texts`] gave.
+    uuids: &'a str,
+    id: Texts<'a>,
+    action: Texts<'a>,
+    actor_type: Texts<'a>,
+    failed: Texts<'a>,
+    actor: [Texts<'a>; 6],
+    context: [Texts<'a>; 7],
+    details: [Texts<'a>; 4],
+    failure: [Texts<'a>; 3],
+    target: [Texts<'a>; 5],
+    /// Taken from row to row.
+    targets: Vec<OpenedTarget<'a>>,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn new(columns: &'a Columns, uuids: &'a str) -> Shown<'a> {
+        let texts = |column| columns.of_texts(column);
+        Shown {
+            columns,
+            uuids,
+            id: texts(Column::IdText),
+            action: texts(Column::Action),
+            actor_type: texts(Column::ActorType),
+            failed: texts(Column::Failure),
+            actor: ACTOR_COLUMNS.map(texts),
+            context: CONTEXT_COLUMNS.map(texts),
+            details: DETAILS_COLUMNS.map(texts),
+            failure: FAILURE_COLUMNS.map(texts),
+            target: TARGET_COLUMNS.map(texts),
+            targets: Vec::new(),
+        }
+    }
+
+    /// Shows a row. `None` if nothing is left of it.
+    pub(super) fn show<T>(
+        &mut self,
+        row: usize,
+        show: impl FnOnce(&Opened<'_>) -> T,
+    ) -> Result<Option<T>, Flaw> {
+        let columns = self.columns;
+        if columns.lies_elsewhere(row) {
+            let event = columns.event(row, &mut Maker::default())?;
+            return Ok(event.map(|row| show(&Opened::from(&row))));
+        }
+        let (position, recorded_at, occurred_at) = columns.places(row)?;
+        let target = self.target;
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.extend(columns.targets(row).map(|element| {
+            let [kind, id, name, email, metadata] = target.map(|texts| texts.at(element));
+            OpenedTarget {
+                kind: kind.unwrap_or_default(),
+                members: lent([email, id, metadata, name]),
+            }
+        }));
+        let uuid = columns.uuid_at(row).map(|n| n * TEXT_BYTES);
+        let uuid = uuid.and_then(|begin| self.uuids.get(begin..begin + TEXT_BYTES));
+        let id = uuid.or_else(|| self.id.at(row)).unwrap_or_default();
+        let erased = columns.bytes(Column::Erased, row).unwrap_or_default();
+        let mut opened = Opened {
+            position,
+            recorded_at,
+            id: Cow::Borrowed(id),
+            action: self.action.at(row).unwrap_or_default(),
+            occurred_at,
+            actor_type: self.actor_type.at(row).unwrap_or_default(),
+            failed: self.failed.at(row),
+            actor: shown(self.actor, row),
+            context: shown(self.context, row),
+            details: shown(self.details, row),
+            failure: shown(self.failure, row),
+            targets,
+            erased: erased_sections(erased)?
+                .map(|(k, _)| Section::name(k))
+                .collect(),
+        };
+        let result = show(&opened);
+        self.targets = std::mem::take(&mut opened.targets);
+        self.targets.clear();
+        Ok(Some(result))
+    }
+}
+
+fn shown<const N: usize>(columns: [Texts<'_>; N], row: usize) -> [Option<Cow<'_, str>>; N] {
+    columns.map(|texts| texts.at(row).map(Cow::Borrowed))
 }

@@ -18,7 +18,8 @@ use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::Flaw;
-use super::columns::{Columns, Maker, Strings, Values};
+use super::columns::{Columns, Maker, Shown, Strings, Values};
+use super::decode;
 use super::decoded::Decoded;
 use super::directory::{self, Entry};
 use super::filter::{Probe, key_hash};
@@ -90,6 +91,14 @@ impl ChunkReader for Checked {
     }
 }
 
+/// Where a column of a page lies in the file, and how many rows it has.
+struct PagePlace {
+    group: usize,
+    rows: usize,
+    start: u64,
+    length: usize,
+}
+
 /// Rows of a page where they lie: put together or shown when somebody wants that.
 pub(crate) struct Lying {
     columns: Columns,
@@ -132,8 +141,10 @@ impl Lying {
             Order::Asc => &mut { rows },
             Order::Desc => &mut rows.rev(),
         };
+        let uuids = self.columns.uuid_texts();
+        let mut shown = Shown::new(&self.columns, &uuids);
         for row in rows {
-            if let Some(Err(error)) = self.columns.show(row, &mut *show)? {
+            if let Some(Err(error)) = shown.show(row, &mut *show)? {
                 return Ok(Err(error));
             }
         }
@@ -359,9 +370,9 @@ impl Segment {
             .collect()
     }
 
-    /// The rows in `rows`, which lie within one page, where they lie.
-    pub(crate) fn lying(&self, rows: Range<u32>) -> Result<Lying, Flaw> {
-        let (columns, rows) = self.columns(rows, &wanted(RowParts::ALL), true)?;
+    /// The rows in `rows`, which lie within one page, where they lie. `keep` says whether they are likely to be wanted again.
+    pub(crate) fn lying(&self, rows: Range<u32>, keep: bool) -> Result<Lying, Flaw> {
+        let (columns, rows) = self.columns(rows, &wanted(RowParts::ALL), keep)?;
         let rows = rows.collect();
         Ok(Lying { columns, rows })
     }
@@ -451,6 +462,72 @@ impl Segment {
 
     /// A column of a page.
     fn column(&self, page: usize, column: Column) -> Result<Values, Flaw> {
+        match self.column_as_written(page, column)? {
+            Some(values) => Ok(values),
+            None => self.column_by_parquet(page, column),
+        }
+    }
+
+    /// A column of a page, if it is as segments are written.
+    pub(super) fn column_as_written(
+        &self,
+        page: usize,
+        column: Column,
+    ) -> Result<Option<Values>, Flaw> {
+        let Some(place) = self.place(page, column) else {
+            return Ok(None);
+        };
+        let stored = self.file.get_bytes(place.start, place.length)?;
+        let dictionary = || self.dictionary(place.group, column);
+        Ok(decode::page(&stored, column, place.rows, dictionary))
+    }
+
+    /// Where a column of a page lies, if its pages are those that segments are written with.
+    fn place(&self, page: usize, column: Column) -> Option<PagePlace> {
+        let (group, first) = (page / GROUP_PAGES, page % GROUP_PAGES * PAGE_ROWS);
+        let rows = self.metadata.row_groups().get(group)?.num_rows();
+        let pages = self.metadata.page_index()?;
+        let pages = pages.offset_index(group, column as usize)?.page_locations();
+        let place = pages.get(page % GROUP_PAGES)?;
+        (place.first_row_index == first as i64).then_some(PagePlace {
+            group,
+            rows: PAGE_ROWS.min(usize::try_from(rows).ok()?.checked_sub(first)?),
+            start: u64::try_from(place.offset).ok()?,
+            length: usize::try_from(place.compressed_page_size).ok()?,
+        })
+    }
+
+    /// The dictionary of a column of a row group, if it has one that can be read.
+    fn dictionary(&self, group: usize, column: Column) -> Option<Arc<Strings>> {
+        let kept = self.kept.get();
+        let key = |id: SegmentId| (id, Kind::Dictionary(to_u32(group), column));
+        if let Some(known) = kept.and_then(|(cache, id)| cache.column(key(*id))) {
+            return Some(known.strings.clone());
+        }
+        let chunk = self
+            .metadata
+            .row_groups()
+            .get(group)?
+            .column(column as usize);
+        let start = u64::try_from(chunk.dictionary_page_offset()?).ok()?;
+        let pages = self
+            .metadata
+            .page_index()?
+            .offset_index(group, column as usize)?;
+        let end = u64::try_from(pages.page_locations().first()?.offset).ok()?;
+        let stored = self
+            .file
+            .get_bytes(start, to_usize(end.checked_sub(start)?))
+            .ok()?;
+        let strings = Arc::new(decode::dictionary(&stored, column)?);
+        if let Some((cache, id)) = kept {
+            cache.keep_column(key(*id), Arc::new(Values::from(strings.clone())));
+        }
+        Some(strings)
+    }
+
+    /// A column of a page, by the general reader: whatever there is that Parquet knows, and what is wrong with the rest.
+    pub(super) fn column_by_parquet(&self, page: usize, column: Column) -> Result<Values, Flaw> {
         let (group, first) = (page / GROUP_PAGES, page % GROUP_PAGES * PAGE_ROWS);
         let metadata = self
             .metadata
@@ -480,12 +557,12 @@ impl Segment {
             }
             Physical::Uuid => {
                 let ids = values.read::<FixedLenByteArrayType>(described, pages, first, count)?;
-                values.strings = Strings::new(&ids, false)?;
+                values.strings = Arc::new(Strings::new(&ids, false)?);
             }
             Physical::Bytes => {
                 let texts = values.read::<ByteArrayType>(described, pages, first, count)?;
                 let texts: Vec<&[u8]> = texts.iter().map(ByteArray::data).collect();
-                values.strings = Strings::new(&texts, column.is_text())?;
+                values.strings = Arc::new(Strings::new(&texts, column.is_text())?);
             }
         }
         Ok(values)

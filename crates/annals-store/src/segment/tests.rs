@@ -179,6 +179,7 @@ fn assert_comes_back(rows: &[(Slot, Stored)]) -> Bytes {
     let segment = Segment::open(Arc::new(file.clone()), None).unwrap();
     assert_rows(&segment, rows);
     assert_shown(&segment, rows);
+    assert_decoded(&segment);
     file
 }
 
@@ -206,6 +207,22 @@ fn assert_rows(segment: &Segment, rows: &[(Slot, Stored)]) {
     assert_eq!(rest.count(), 0);
 }
 
+/// Our own reader of pages takes every page that is written, and finds in it what the general one does.
+fn assert_decoded(segment: &Segment) {
+    // Every third page, because it takes long.
+    for at in (0..segment.rows()).step_by(3 * PAGE_ROWS) {
+        let (page, rows) = segment.page_of(at);
+        for column in Column::ALL {
+            let ours = segment.column_as_written(page, column).unwrap();
+            let ours = ours.unwrap_or_else(|| panic!("{column:?} of page {page}"));
+            let known = segment.column_by_parquet(page, column).unwrap();
+            let elements = known.listed(0).1.last().copied();
+            let levels = elements.map_or(rows.len(), to_usize);
+            assert_eq!(ours.listed(levels), known.listed(levels), "{column:?}");
+        }
+    }
+}
+
 /// What is shown where it lies is what the rows open to.
 fn assert_shown(segment: &Segment, rows: &[(Slot, Stored)]) {
     let csv = |event: &Opened<'_>| {
@@ -225,7 +242,7 @@ fn assert_shown(segment: &Segment, rows: &[(Slot, Stored)]) {
             shown.push(csv(event));
             Ok::<(), ()>(())
         };
-        let lying = segment.lying(page.clone()).unwrap();
+        let lying = segment.lying(page.clone(), true).unwrap();
         lying.show(Order::Asc, &mut show).unwrap().unwrap();
         let rows = &rows[page.start as usize..page.end as usize];
         let events = rows.iter().filter_map(|(_, stored)| match stored {

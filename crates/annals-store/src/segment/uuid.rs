@@ -11,7 +11,7 @@ fn bytes_of(text: &[u8; 36]) -> Option<[u8; 16]> {
     }
     let (mut bytes, mut wrong) = ([0; 16], 0);
     for (byte, at) in bytes.iter_mut().zip(PAIRS) {
-        let [high, low] = [at, at + 1].map(|at| DIGITS[usize::from(text[at])]);
+        let [high, low] = [at, at + 1].map(|at| VALUES[usize::from(text[at])]);
         wrong |= high | low;
         *byte = high << 4 | low & 15;
     }
@@ -24,29 +24,48 @@ const PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 3
 const NO_DIGIT: u8 = 0x80;
 
 /// What each byte stands for as a hexadecimal digit in lower case.
-const DIGITS: [u8; 256] = {
-    let mut digits = [NO_DIGIT; 256];
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
     let (mut letters, mut value): (&[u8], u8) = (b"0123456789abcdef", 0);
     while let [letter, rest @ ..] = letters {
-        digits[*letter as usize] = value;
+        values[*letter as usize] = value;
         (letters, value) = (rest, value + 1);
     }
-    digits
+    values
 };
+
+/// The length of a UUID's text.
+pub(super) const TEXT_BYTES: usize = 36;
 
 /// The text of a UUID.
 pub(super) fn uuid_text(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(36);
+    let mut text = Vec::with_capacity(TEXT_BYTES);
+    put_uuid_text(&mut text, bytes);
+    // ASCII by construction, so the fallback is never taken.
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends the text of a UUID, in ASCII.
+pub(super) fn put_uuid_text(out: &mut Vec<u8>, bytes: &[u8]) {
     for (n, byte) in bytes.iter().enumerate() {
         if matches!(n, 4 | 6 | 8 | 10) {
-            text.push('-');
+            out.push(b'-');
         }
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
+        out.extend_from_slice(&DIGITS[usize::from(*byte)]);
     }
-    text
 }
+
+/// The two digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 /// The time in an id that is a UUID of version 7, in milliseconds since the epoch. It may be written in capitals.
 pub(crate) fn uuid_millis(id: &str) -> Option<u64> {

@@ -7,11 +7,7 @@ use crate::{Catalogue, Opened, Timestamp};
 
 /// Appends the header row.
 pub fn write_csv_header(out: &mut Vec<u8>) {
-    let mut line = Line {
-        out,
-        first: true,
-        guard: true,
-    };
+    let mut line = Line::begin(out, true);
     for column in TABLE {
         line.put(column.name);
     }
@@ -29,11 +25,7 @@ pub fn write_csv_row(
     catalogue: &Catalogue,
     guard: bool,
 ) {
-    let mut line = Line {
-        out,
-        first: true,
-        guard,
-    };
+    let mut line = Line::begin(out, guard);
     fill_cells(event, workspace, catalogue, &mut line);
     line.end();
 }
@@ -64,65 +56,112 @@ fn is_guarded(value: &str) -> bool {
     value.trim_start_matches('\'').starts_with(triggers)
 }
 
-/// Writes the cells of one row.
+/// Writes the cells of one row. What stands between two of them is written with the first.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
-    first: bool,
     guard: bool,
 }
 
-impl Line<'_> {
+/// The end of a cell and the beginning of the next.
+const BETWEEN: &[u8; 3] = b"\",\"";
+
+impl<'a> Line<'a> {
+    fn begin(out: &'a mut Vec<u8>, guard: bool) -> Line<'a> {
+        out.push(b'"');
+        Line { out, guard }
+    }
+
     fn put(&mut self, value: &str) {
-        self.begin();
         if self.guard && is_guarded(value) {
             self.out.push(b'\'');
         }
-        // Without an early end the compiler looks at many bytes at a time, and few texts have quotes.
-        if value
-            .bytes()
-            .fold(false, |found, byte| found | (byte == b'"'))
-        {
-            for (i, part) in value.split('"').enumerate() {
-                if i > 0 {
-                    self.out.extend_from_slice(b"\"\"");
-                }
-                self.out.extend_from_slice(part.as_bytes());
-            }
-        } else {
-            self.out.extend_from_slice(value.as_bytes());
+        match has_quote(value.as_bytes()) {
+            true => put_doubled(self.out, value.as_bytes()),
+            false => self.out.extend_from_slice(value.as_bytes()),
         }
-        self.out.push(b'"');
+        self.out.extend_from_slice(BETWEEN);
     }
 
-    /// Opens a cell.
-    fn begin(&mut self) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
+    fn put_ascii(&mut self, value: &[u8]) {
+        self.out.extend_from_slice(value);
+        self.out.extend_from_slice(BETWEEN);
     }
 
     fn end(self) {
+        // Behind the last cell there is none that begins.
+        self.out.truncate(self.out.len() - 2);
         self.out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Whether there is a quote, eight bytes at a time: few texts have one, and most are short.
+fn has_quote(value: &[u8]) -> bool {
+    let (words, rest) = value.as_chunks();
+    words.iter().any(|word| word_has_quote(*word))
+        || match value.last_chunk() {
+            // The last eight bytes, some of which were looked at.
+            Some(last) => !rest.is_empty() && word_has_quote(*last),
+            None => rest.contains(&b'"'),
+        }
+}
+
+fn word_has_quote(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // A quote becomes a zero, and the high bits tell whether there is any.
+    let word = u64::from_ne_bytes(word) ^ (ONES * b'"' as u64);
+    word.wrapping_sub(ONES) & !word & HIGH != 0
+}
+
+/// Appends a text in which quotes are doubled. JSON has many.
+fn put_doubled(out: &mut Vec<u8>, value: &[u8]) {
+    let (words, rest) = value.as_chunks();
+    for word in words {
+        if word_has_quote(*word) {
+            // Where a quote belongs twice, the second one is there already.
+            let (mut doubled, mut length) = ([b'"'; 16], 0);
+            for byte in word {
+                doubled[length & 15] = *byte;
+                length += 1 + usize::from(*byte == b'"');
+            }
+            out.extend_from_slice(&doubled[..length.min(16)]);
+        } else {
+            out.extend_from_slice(word);
+        }
+    }
+    for byte in rest {
+        out.push(*byte);
+        if *byte == b'"' {
+            out.push(b'"');
+        }
     }
 }
 
 impl Cells for Line<'_> {
     fn time(&mut self, value: Timestamp) {
-        self.begin();
-        self.out.extend_from_slice(&value.printed());
-        self.out.push(b'"');
+        self.put_ascii(&value.printed());
     }
 
     fn number(&mut self, value: u64) {
-        self.put(&value.to_string());
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        let mut rest = value;
+        while first == digits.len() || rest > 0 {
+            first -= 1;
+            digits[first] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.put_ascii(&digits[first..]);
     }
 
     fn text(&mut self, value: Option<&str>) {
-        self.put(value.unwrap_or_default());
+        match value {
+            Some(value) => self.put(value),
+            None => self.put_ascii(b""),
+        }
     }
 
     fn json(&mut self, value: Option<&str>) {
-        self.put(value.unwrap_or_default());
+        self.text(value);
     }
 }

@@ -49,14 +49,14 @@ pub(crate) fn describe(
 /// Fills `template`; see [`CatalogueEntry`] for its form.
 fn fill(out: &mut String, template: &str, target: &str, row: &Opened<'_>) {
     let mut rest = template;
-    while let Some(at) = rest.find(['[', '{']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'[' | b'{')) {
         let (text, marked) = rest.split_at(at);
         out.push_str(text);
-        let close = if marked.starts_with('[') { ']' } else { '}' };
-        let Some((inside, after)) = marked[1..].split_once(close) else {
+        let close = if marked.starts_with('[') { b']' } else { b'}' };
+        let Some((inside, after)) = cut(&marked[1..], close) else {
             break;
         };
-        if close == ']' {
+        if close == b']' {
             let before = out.len();
             if optional(out, inside, row).is_none() {
                 out.truncate(before);
@@ -75,14 +75,20 @@ fn fill(out: &mut String, template: &str, target: &str, row: &Opened<'_>) {
 /// Appends a part in brackets; `None` if one of its placeholders has no value.
 fn optional(out: &mut String, part: &str, row: &Opened<'_>) -> Option<()> {
     let mut rest = part;
-    while let Some((text, marked)) = rest.split_once('{') {
-        let (name, after) = marked.split_once('}')?;
+    while let Some((text, marked)) = cut(rest, b'{') {
+        let (name, after) = cut(marked, b'}')?;
         out.push_str(text);
         out.push_str(&value(name, row)?);
         rest = after;
     }
     out.push_str(rest);
     Some(())
+}
+
+/// What stands before and behind a mark of a template, which is too short for a cleverer search.
+fn cut(template: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = template.bytes().position(|byte| byte == mark)?;
+    Some((&template[..at], &template[at + 1..]))
 }
 
 /// A general word where a value that the sentence needs is not there.
@@ -107,7 +113,7 @@ fn fall_back(out: &mut String, placeholder: &str, target: &str) {
 }
 
 fn value<'a>(placeholder: &str, row: &'a Opened<'_>) -> Option<Cow<'a, str>> {
-    let text = match placeholder.split_once('.') {
+    let text = match cut(placeholder, b'.') {
         None if placeholder == "actor" => actor(row),
         None if placeholder == "target" => target_name(row.targets.first()?),
         None if placeholder == "reason" => {
@@ -184,9 +190,13 @@ fn in_words(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// One line of at most [`VALUE_CHARS`] characters.
 fn shown(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    // Nearly every value is plain text.
+    let is_line = text.bytes().fold(true, |line, byte| line & is_plain(byte))
+        && !text.starts_with(' ')
+        && !text.ends_with(' ');
     if text.len() <= VALUE_CHARS
-        && text.trim().len() == text.len()
-        && !text.contains(char::is_control)
+        && (is_line || (text.trim().len() == text.len() && !text.contains(char::is_control)))
     {
         return text;
     }

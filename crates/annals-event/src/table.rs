@@ -138,7 +138,8 @@ pub fn fill_cells(
     cells.text(Some(&workspace.name));
 
     let [_, location, request_id, session_id, source, _, user_agent] = opened.context();
-    cells.text(location.filter(|location| is_address(location)));
+    let address = location.filter(|location| is_address(location));
+    cells.text(address);
     cells.text(user_agent);
     cells.text(source);
     cells.text(session_id);
@@ -147,22 +148,15 @@ pub fn fill_cells(
     cells.json(opened.previous());
     cells.json(opened.next());
     text.clear();
-    cells.json(with_leftovers(&mut text, opened));
+    let place = location.filter(|_| address.is_none());
+    cells.json(with_leftovers(&mut text, opened, place));
 }
 
 fn is_address(location: &str) -> bool {
     location.parse::<IpAddr>().is_ok()
 }
 
-/// What has no column, in canonical order.
-const LEFTOVERS: Table<6> = [
-    ("$actor", Kind::Json),
-    ("$context", Kind::Json),
-    ("$erased", Kind::Json),
-    ("$failure", Kind::Json),
-    ("$targets", Kind::Json),
-    ("$version", Kind::Json),
-];
+/// What of a part has no column, in canonical order.
 const ACTOR_LEFTOVERS: Table<2> = [("metadata", Kind::Json), ("on_behalf_of", Kind::Json)];
 const CONTEXT_LEFTOVERS: Table<3> = [
     ("correlation_id", Kind::Text),
@@ -178,31 +172,43 @@ const FURTHER_TARGET: Table<5> = [
     ("type", Kind::Text),
 ];
 
-/// The metadata and, under `$` keys, whatever of the event has no column. `out` is empty, and takes the text where there is none yet.
-fn with_leftovers<'a>(out: &'a mut String, row: &'a Opened<'_>) -> Option<&'a str> {
-    let actor = members(&ACTOR_LEFTOVERS, [row.actor_metadata(), row.on_behalf_of()]);
-    let failure = members(
-        &FAILURE_LEFTOVERS,
-        [row.failure_detail(), row.failure_stage()],
-    );
-    let [correlation_id, location, _, _, _, trace, _] = row.context();
-    let location = location.filter(|location| !is_address(location));
-    let context = members(&CONTEXT_LEFTOVERS, [correlation_id, location, trace]);
-    let targets = further_targets(&row.targets);
-    let erased = (!row.erased.is_empty()).then(|| Json::from(row.erased.clone()).to_canonical());
-    let left = [
-        (!actor.is_empty()).then_some(actor.as_str()),
-        (!context.is_empty()).then_some(context.as_str()),
-        erased.as_deref(),
-        (!failure.is_empty()).then_some(failure.as_str()),
-        (!targets.is_empty()).then_some(targets.as_str()),
-        row.version(),
-    ];
+/// The metadata and, under `$` keys, whatever of the event has no column: `place` is a location that is no address. `out` is empty,
+/// and takes the text where there is none yet.
+fn with_leftovers<'a>(
+    out: &'a mut String,
+    row: &'a Opened<'_>,
+    place: Option<&str>,
+) -> Option<&'a str> {
+    let [correlation_id, _, _, _, _, trace, _] = row.context();
+    // In canonical order. An object that is empty is not written.
+    member(out, "$actor", |out| {
+        write(
+            out,
+            &ACTOR_LEFTOVERS,
+            [row.actor_metadata(), row.on_behalf_of()],
+        );
+    });
+    member(out, "$context", |out| {
+        write(out, &CONTEXT_LEFTOVERS, [correlation_id, place, trace]);
+    });
+    member(out, "$erased", |out| {
+        if !row.erased.is_empty() {
+            Json::from(row.erased.clone()).write_canonical(out);
+        }
+    });
+    member(out, "$failure", |out| {
+        let values = [row.failure_detail(), row.failure_stage()];
+        write(out, &FAILURE_LEFTOVERS, values);
+    });
+    member(out, "$targets", |out| further_targets(out, &row.targets));
+    member(out, "$version", |out| {
+        out.push_str(row.version().unwrap_or_default())
+    });
     let metadata = row.metadata();
-    write(out, &LEFTOVERS, left);
     if out.is_empty() {
         return metadata;
     }
+    out.push('}');
     match metadata.and_then(|text| text.strip_prefix('{')) {
         None | Some("}") => {}
         // Its keys follow on those with a `$`.
@@ -231,18 +237,26 @@ fn merged(one: &str, other: &str) -> String {
     all.to_canonical()
 }
 
-fn members<const N: usize>(table: &Table<N>, values: [Option<&str>; N]) -> String {
-    let mut text = String::new();
-    write(&mut text, table, values);
-    text
+/// Appends a member of an object that is not closed yet, if `value` writes anything.
+fn member(out: &mut String, key: &str, value: impl FnOnce(&mut String)) {
+    let before = out.len();
+    out.push(if before == 0 { '{' } else { ',' });
+    out.push('"');
+    out.push_str(key);
+    out.push_str("\":");
+    let begin = out.len();
+    value(out);
+    if out.len() == begin {
+        out.truncate(before);
+    }
 }
 
 /// Every target but the first. If the first has metadata, that stands before them, in an element without a type.
-fn further_targets(targets: &[OpenedTarget<'_>]) -> String {
-    let mut text = String::new();
+fn further_targets(out: &mut String, targets: &[OpenedTarget<'_>]) {
+    let before = out.len();
     let mut element = |values| {
-        text.push(if text.is_empty() { '[' } else { ',' });
-        write(&mut text, &FURTHER_TARGET, values);
+        out.push(if out.len() == before { '[' } else { ',' });
+        write(out, &FURTHER_TARGET, values);
     };
     if let Some(metadata) = targets.first().and_then(OpenedTarget::metadata) {
         element([None, None, Some(metadata), None, None]);
@@ -256,8 +270,7 @@ fn further_targets(targets: &[OpenedTarget<'_>]) -> String {
             Some(target.kind),
         ]);
     }
-    if !text.is_empty() {
-        text.push(']');
+    if out.len() > before {
+        out.push(']');
     }
-    text
 }

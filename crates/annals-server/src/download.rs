@@ -27,8 +27,10 @@ use crate::places::Place;
 pub(crate) use compress::Compress;
 pub(crate) use selection::{Format, Selection};
 
-/// Bytes of one piece.
-const PIECE: usize = 64 * 1024;
+/// Bytes of the first piece, which is all of most files.
+const FIRST_PIECE: usize = 64 * 1024;
+/// Bytes of each further one: handing it over costs little beside making it.
+const PIECE: usize = 128 * 1024;
 /// Pieces between the reading and the sending.
 const PIECES: usize = 4;
 
@@ -84,7 +86,8 @@ pub(crate) fn body(
         app.metrics.downloads.fetch_add(1, Relaxed);
         let mut out = Pieces {
             pieces,
-            buffer: Vec::with_capacity(PIECE),
+            buffer: Vec::new(),
+            room: FIRST_PIECE,
             runtime,
             stalled,
         };
@@ -127,6 +130,8 @@ fn is_of_the_reader(error: &io::Error) -> bool {
 struct Pieces {
     pieces: mpsc::Sender<Bytes>,
     buffer: Vec<u8>,
+    /// The buffer is sent when there is so much in it.
+    room: usize,
     runtime: Handle,
     stalled: Duration,
 }
@@ -151,9 +156,14 @@ impl Pieces {
 
 impl Write for Pieces {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.buffer.capacity() == 0 {
+            // What goes beyond the room is at most one writing.
+            self.buffer.reserve(self.room + data.len());
+        }
         self.buffer.extend_from_slice(data);
-        if self.buffer.len() >= PIECE {
+        if self.buffer.len() >= self.room {
             self.flush()?;
+            self.room = PIECE;
         }
         Ok(data.len())
     }
@@ -162,7 +172,7 @@ impl Write for Pieces {
         if self.buffer.is_empty() {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
+        let piece = std::mem::take(&mut self.buffer);
         self.send(Bytes::from(piece))
     }
 }

@@ -16,6 +16,9 @@ use crate::audit::{self, Act};
 use crate::error::ApiError;
 use crate::wanted::Wanted;
 
+/// Lines of a CSV file are written out when there are so many bytes of them.
+const LINES_BYTES: usize = 16 * 1024;
+
 /// Which rows of a log, in which order.
 #[derive(Clone)]
 pub(crate) struct Selection {
@@ -101,7 +104,6 @@ impl Selection {
         let place = app.downloads.take(&self.log)?;
         let query = &self.wanted.query;
         let query = (!query.is_empty()).then(|| ("query", query.clone()));
-        audit::exported(app, act, &self.log, format.extension(), query).await?;
         let headers = headers(
             &self.workspace.id,
             &format!("{}{}", format.extension(), compress.suffix()),
@@ -111,10 +113,12 @@ impl Selection {
             app,
             self.as_of,
         );
-        let writing = app.clone();
+        let (writing, log) = (app.clone(), self.log.clone());
         let body = body(app, place, move |out| {
             compress.write(out, |out| self.write(&writing, format, out))
         });
+        // The first pieces are made while this is recorded; none of them goes out before it is.
+        audit::exported(app, act, &log, format.extension(), query).await?;
         Ok((headers, body).into_response())
     }
 
@@ -150,19 +154,27 @@ impl Selection {
         mark: bool,
         out: &mut Out<'_>,
     ) -> Result<(), StoreError> {
-        let mut start = Vec::with_capacity(1024);
+        let mut lines = Vec::with_capacity(1024);
         if mark {
-            start.extend_from_slice("\u{feff}".as_bytes());
+            lines.extend_from_slice("\u{feff}".as_bytes());
         }
-        write_csv_header(&mut start);
-        out.write_all(&start).map_err(StoreError::Output)?;
-        let mut line = start;
+        write_csv_header(&mut lines);
+        let mut rows = 0;
         self.scan().show_each(|event| {
-            app.metrics.rows.fetch_add(1, Relaxed);
-            line.clear();
-            write_csv_row(&mut line, event, &self.workspace, app.catalogue(), guard);
-            out.write_all(&line).map_err(StoreError::Output)
-        })
+            write_csv_row(&mut lines, event, &self.workspace, app.catalogue(), guard);
+            rows += 1;
+            if lines.len() < LINES_BYTES {
+                return Ok(());
+            }
+            app.metrics
+                .rows
+                .fetch_add(std::mem::take(&mut rows), Relaxed);
+            out.write_all(&lines).map_err(StoreError::Output)?;
+            lines.clear();
+            Ok(())
+        })?;
+        app.metrics.rows.fetch_add(rows, Relaxed);
+        out.write_all(&lines).map_err(StoreError::Output)
     }
 
     fn write_lines(&self, app: &App, out: &mut Out<'_>) -> Result<(), StoreError> {

@@ -50,7 +50,7 @@ pub use record::{
     ActorRef, DecodeError, Draft, DraftRef, Drafts, Head, Rules, Section, SectionRef, Skeleton,
     Straight, TargetHead, TargetRef, UNSPECIFIED, contains_email, is_event_id, is_name,
 };
-pub use row::{Row, TargetView};
+pub use row::{Row, RowPlace, TargetView};
 pub use schema::{
     ActionSchema, SCHEMA_METADATA_KEY_CHARS, SCHEMA_METADATA_KEYS, SCHEMA_METADATA_TEXT_CHARS,
 };

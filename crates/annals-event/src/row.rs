@@ -22,6 +22,19 @@ pub struct Row {
     parsed: OnceLock<Box<[OnceLock<Option<Object>>]>>,
 }
 
+/// Where and when an event is, and how it ended: what is known of it before anything is put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Position in the log.
+    pub position: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// When it occurred, by the producer's clock.
+    pub occurred_at: Timestamp,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
 /// A target of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetView<'a> {
@@ -58,6 +71,16 @@ impl Row {
     /// What stands in the clear.
     pub fn skeleton(&self) -> &Skeleton {
         &self.draft.skeleton
+    }
+
+    /// Where and when it is, and how it ended.
+    pub fn place(&self) -> RowPlace {
+        RowPlace {
+            position: self.position,
+            recorded_at: self.recorded_at,
+            occurred_at: self.skeleton().occurred_at,
+            outcome: self.outcome(),
+        }
     }
 
     /// The members of section `k`; `None` where it is empty or erased.

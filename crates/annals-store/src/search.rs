@@ -274,22 +274,37 @@ pub(crate) fn search(log: &Log, search: &Search) -> Result<Found, StoreError> {
             },
         }
     }
+    let found_before = found.rows.len() as u64;
     if found.rows.len() > search.limit {
         found.rows.truncate(search.limit);
         found.more = true;
         // Whatever the deadline cut off came after the page.
         found.partial = None;
     }
+    // A page that begins where everything does has been counted on the way.
+    let (met, left) = match search.after {
+        None => (found_before + rows.ready.len() as u64, rows.reached()),
+        Some(_) => (0, matching.clone()),
+    };
     found.unreadable = rows.passed_over.unwrap_or_default();
-    found.count = count(log, search, matching, &in_time, &mut found.unreadable)?;
+    found.count = count(
+        log,
+        search,
+        matching,
+        (met, left),
+        &in_time,
+        &mut found.unreadable,
+    )?;
     Ok(found)
 }
 
-/// Counts what matches over all pages, as far as it is asked for and there is time.
+/// Counts what matches over all pages, as far as it is asked for and there is time: so many were met, and so many positions
+/// are left to be looked at.
 fn count(
     log: &Log,
     search: &Search,
     matching: Range<u64>,
+    (met, left): (u64, Range<u64>),
     in_time: &dyn Fn() -> bool,
     unreadable: &mut Vec<Unreadable>,
 ) -> Result<Count, StoreError> {
@@ -300,11 +315,13 @@ fn count(
     if search.filter.is_everything() {
         return Ok(Count::Exact(matching.end - matching.start));
     }
-    let mut rows =
-        Rows::new(log.clone(), search.filter.clone(), matching, Order::Desc).passing_over();
+    let mut rows = Rows::new(log.clone(), search.filter.clone(), left, Order::Desc).passing_over();
     rows.look = rows.look.only(RowParts::default());
-    let mut matches = 0;
+    let mut matches = met;
     let count = loop {
+        if matches > limit {
+            break Count::MoreThan(limit);
+        }
         if !in_time() && !rows.reached().is_empty() {
             break Count::AtLeast(matches);
         }
@@ -313,15 +330,13 @@ fn count(
         };
         result?;
         matches += std::mem::take(&mut rows.ready).len() as u64;
-        if matches > limit {
-            break Count::MoreThan(limit);
-        }
     };
     let passed_over = rows.passed_over.unwrap_or_default();
-    let is_whole = passed_over.is_empty();
     passed_over
         .into_iter()
         .for_each(|what| gather(unreadable, what));
+    // What the page passed over is not counted either.
+    let is_whole = unreadable.is_empty();
     Ok(match count {
         Count::Exact(matches) if !is_whole => Count::AtLeast(matches),
         count => count,

@@ -11,6 +11,7 @@ mod decode;
 mod decoded;
 mod directory;
 mod filter;
+mod find;
 mod index;
 mod mark;
 mod page;

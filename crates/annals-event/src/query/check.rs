@@ -10,7 +10,7 @@ use super::span::{Bounds, Span, Step};
 use super::term::{Address, Term, Value};
 use super::text;
 use super::time::{Moment, When};
-use crate::{Catalogue, Category, Outcome, Row, Section};
+use crate::{Catalogue, Category, Outcome, Row, RowPlace, Section};
 
 /// One of the listed values has to fit.
 #[derive(Debug, Clone)]
@@ -196,21 +196,42 @@ impl Check {
         }
     }
 
+    /// Whether it holds of an event with this place; `None` if that is not what it asks for.
+    pub(crate) fn holds_at(&self, place: &RowPlace) -> Option<bool> {
+        match self {
+            Check::Occurred(spans) => Some(within(spans, place.occurred_at.as_micros())),
+            Check::Recorded(spans) => Some(within(spans, place.recorded_at.as_micros())),
+            Check::Position(spans) => Some(within(spans, place.position)),
+            Check::Outcome(outcomes) => Some(outcomes.contains(&place.outcome)),
+            _ => None,
+        }
+    }
+
+    /// Whether it holds of an event with this action; `None` if that is not what it asks for.
+    pub(crate) fn holds_of_action(&self, action: &str, catalogue: &Catalogue) -> Option<bool> {
+        match self {
+            Check::Category(categories) => {
+                Some(categories.contains(&catalogue.category_of(action)))
+            }
+            Check::Action(needles) => {
+                let mut needles = needles.iter();
+                Some(needles.any(|needle| needle.fits(action, catalogue)))
+            }
+            Check::Actions(names) => Some(names.iter().any(|name| name == action)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn holds(&self, row: &Row, catalogue: &Catalogue) -> bool {
         let skeleton = row.skeleton();
         let any = |needles: &[Needle], text: &str| needles.iter().any(|n| n.fits(text));
         match self {
-            Check::Occurred(spans) => within(spans, skeleton.occurred_at.as_micros()),
-            Check::Recorded(spans) => within(spans, row.recorded_at.as_micros()),
-            Check::Position(spans) => within(spans, row.position),
-            Check::Outcome(outcomes) => outcomes.contains(&row.outcome()),
-            Check::Category(categories) => {
-                categories.contains(&catalogue.category_of(&skeleton.action))
+            Check::Occurred(_) | Check::Recorded(_) | Check::Position(_) | Check::Outcome(_) => {
+                self.holds_at(&row.place()).unwrap_or(false)
             }
-            Check::Action(needles) => needles
-                .iter()
-                .any(|needle| needle.fits(&skeleton.action, catalogue)),
-            Check::Actions(names) => names.contains(&skeleton.action),
+            Check::Category(_) | Check::Action(_) | Check::Actions(_) => self
+                .holds_of_action(&skeleton.action, catalogue)
+                .unwrap_or(false),
             Check::Key(needles) => any(needles, &row.recorded_by),
             Check::Id(needles) => any(needles, &skeleton.id),
             Check::Reason(needles) => {

@@ -6,7 +6,7 @@ use super::check::{Check, check};
 use super::span::{Bounds, Step};
 use super::term::Term;
 use super::time::When;
-use crate::{Catalogue, Row, Timestamp};
+use crate::{Catalogue, Row, RowPlace, Timestamp};
 
 /// Says of every row whether it fits a query. Made by [`super::Query::resolve`]; cheap to clone compared with a search.
 ///
@@ -158,6 +158,19 @@ impl Filter {
             .iter()
             .filter(|test| !test.negated)
             .map(|test| &test.check)
+    }
+
+    /// Whether an event may fit that has this place. Nothing else of it is looked at.
+    pub fn may_be_at(&self, place: &RowPlace) -> bool {
+        let fits = |test: &Test| test.check.holds_at(place) != Some(test.negated);
+        self.tests.iter().all(fits)
+    }
+
+    /// Whether an event may fit that has this action. Nothing else of it is looked at.
+    pub fn may_have_action(&self, action: &str, catalogue: &Catalogue) -> bool {
+        let fits =
+            |test: &Test| test.check.holds_of_action(action, catalogue) != Some(test.negated);
+        self.tests.iter().all(fits)
     }
 
     /// Whether the row fits. `catalogue` knows the display names and categories of actions.

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use annals_event::Row;
-
 use super::{Block, Look, Lot, Stretch};
 use crate::journal::to_u32;
 use crate::recent::Extent;
@@ -94,11 +92,8 @@ pub(super) fn of_segment(
     }
     // First what the filter looks at, then everything of the rows that match.
     let parts = look.parts.and(look.only.unwrap_or_default());
-    let possible = segment.read_possible(begin..end, parts, &look.probe)?;
-    let mut matching: Vec<Row> = possible
-        .into_iter()
-        .filter(|row| look.matches(row))
-        .collect();
+    let mut matching = segment.read_possible(begin..end, parts, &look.filter, &look.probe)?;
+    matching.retain(|row| look.matches(row));
     let (from, to) = (position_of(begin), position_of(end));
     if look.only.is_some() || matching.is_empty() {
         let rows = Lot::Rows(matching);

@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use annals_event::{
-    Catalogue, Draft, Drafts, Facet, Head, KeyClass, Opened, OpenedTarget, Row, Section,
-    SectionRef, TargetHead, Timestamp, address_key, address_text, fold_key, occurs_folded,
+    Catalogue, Draft, Drafts, Facet, Filter, Head, KeyClass, Opened, OpenedTarget, Outcome, Row,
+    RowPlace, Section, SectionRef, TargetHead, Timestamp, address_key, address_text, fold_key,
+    occurs_folded,
 };
 use parquet::column::page::PageReader;
 use parquet::column::reader::ColumnReaderImpl;
@@ -16,6 +17,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::cells::{Parts, Scratch, TargetParts, assemble, erased_sections};
 use super::filter::{Probe, key_hash, key_hash_of};
+use super::find::Finder;
 use super::page::Buffer;
 use super::schema::{COLUMNS, Column, Physical};
 use super::tally::{COUNTED, RowValues};
@@ -153,6 +155,40 @@ impl Strings {
             Content::Text(text) => text.get(place),
             Content::Bytes(_) => None,
         }
+    }
+
+    /// For each text whether a piece occurs in it; empty if it occurs in none.
+    fn holding(&self, piece: &Finder<'_>) -> Vec<bool> {
+        let Content::Text(all) = &self.all else {
+            return Vec::new();
+        };
+        let mut holding = Vec::new();
+        let mut hold = |n: usize| {
+            holding.resize(self.ends.len(), false);
+            holding[n] = true;
+        };
+        let mut from = 0;
+        while let Some(at) = piece.find(all.as_bytes(), from) {
+            let n = self.ends.partition_point(|end| *end as usize <= at);
+            let Some(end) = self.ends.get(n).map(|end| *end as usize) else {
+                break;
+            };
+            // What begins in one text and ends in the next is in neither.
+            let is_within = at + piece.len() <= end;
+            if is_within {
+                hold(n);
+            }
+            from = if is_within { end } else { at + 1 };
+        }
+        if !all.is_ascii() {
+            let texts = (0..self.ends.len()).filter_map(|n| Some((n, self.text(n)?)));
+            for (n, text) in texts.filter(|(_, text)| !text.is_ascii()) {
+                if occurs_folded(piece.folded(), text) {
+                    hold(n);
+                }
+            }
+        }
+        holding
     }
 
     fn taken(&self) -> usize {
@@ -583,8 +619,100 @@ impl Columns {
         self.values[Column::Id as usize].as_ref()?.at(row)
     }
 
-    /// Whether a row may match, without putting it together.
-    pub(super) fn may_match(&self, row: usize, wanted: &Probe) -> bool {
+    /// For each row of the page, whether one of its texts holds a piece, whose case is folded.
+    fn rows_holding(&self, piece: &str) -> Vec<bool> {
+        let finder = Finder::new(piece);
+        let rows = self.values[Column::Position as usize].as_ref();
+        let mut holding = vec![false; rows.map_or(0, |values| values.numbers.len())];
+        for column in TEXT_COLUMNS {
+            let Some(values) = &self.values[column as usize] else {
+                continue;
+            };
+            let mut found = values.strings.holding(&finder);
+            if column == Column::Action {
+                // The name of an event is one of its texts.
+                for n in 0..values.strings.len() {
+                    let action = values.strings.text(n).unwrap_or_default();
+                    let name = Catalogue::builtin().display_name(action);
+                    if occurs_folded(piece, &name) {
+                        found.resize(values.strings.len(), false);
+                        found[n] = true;
+                    }
+                }
+            }
+            if !found.is_empty() {
+                for (row, holds) in holding.iter_mut().enumerate() {
+                    *holds |= values.at(row).is_some_and(|n| found[n]);
+                }
+            }
+        }
+        for column in TARGET_COLUMNS {
+            let Some(values) = &self.values[column as usize] else {
+                continue;
+            };
+            let found = values.strings.holding(&finder);
+            if !found.is_empty() {
+                for (row, holds) in holding.iter_mut().enumerate() {
+                    let mut elements = self.targets(row);
+                    *holds |= elements.any(|e| values.at(e).is_some_and(|n| found[n]));
+                }
+            }
+        }
+        holding
+    }
+
+    /// Those of the rows that may match, without putting them together. What was redacted never does.
+    pub(super) fn possible(
+        &self,
+        rows: Range<usize>,
+        filter: &Filter,
+        probe: &Probe,
+    ) -> Result<Vec<usize>, Flaw> {
+        let mut possible = Vec::new();
+        let actions = self.values[Column::Action as usize].as_deref();
+        let count = actions.map_or(0, |actions| actions.strings.len());
+        let mut fitting: Vec<Option<bool>> = vec![None; count];
+        for row in rows {
+            if self.bytes(Column::Redacted, row).is_some() {
+                continue;
+            }
+            let (position, recorded_at, occurred_at) = self.places(row)?;
+            let failed = self.bytes(Column::Failure, row).is_some();
+            let place = RowPlace {
+                position,
+                recorded_at,
+                occurred_at,
+                outcome: if failed {
+                    Outcome::Failure
+                } else {
+                    Outcome::Success
+                },
+            };
+            // The columns may lack what does not fit into them.
+            let is_raw = self.bytes(Column::Raw, row).is_some();
+            let fits = || {
+                let number = actions.and_then(|actions| actions.at(row));
+                let (Some(actions), Some(number)) = (actions, number) else {
+                    return true;
+                };
+                *fitting[number].get_or_insert_with(|| {
+                    let action = actions.strings.text(number).unwrap_or_default();
+                    filter.may_have_action(action, Catalogue::builtin())
+                })
+            };
+            if is_raw || (filter.may_be_at(&place) && { fits }()) {
+                possible.push(row);
+            }
+        }
+        if probe.asks_of_rows() && !possible.is_empty() {
+            let mut held = Held::new(self);
+            possible.retain(|row| self.may_match(*row, probe, &mut held));
+        }
+        Ok(possible)
+    }
+
+    /// Whether a row may match, by its keys and its texts.
+    fn may_match<'a>(&self, row: usize, wanted: &'a Probe, held: &mut Held<'a>) -> bool {
         if self.bytes(Column::Raw, row).is_some() {
             // The columns may lack what does not fit into them.
             return true;
@@ -609,21 +737,7 @@ impl Columns {
                 KeyClass::Id => true,
             }
         };
-        let holds = |piece: &str| {
-            let holds = |column, level| {
-                let text = self.text(column, level);
-                text.is_some_and(|text| occurs_folded(piece, text))
-            };
-            TEXT_COLUMNS.into_iter().any(|column| holds(column, row))
-                || targets
-                    .clone()
-                    .any(|element| TARGET_COLUMNS.into_iter().any(|c| holds(c, element)))
-                || {
-                    let action = self.text(Column::Action, row).unwrap_or_default();
-                    occurs_folded(piece, &Catalogue::builtin().display_name(action))
-                }
-        };
-        wanted.may_match(has, holds)
+        wanted.may_match(has, |piece| held.holds(piece, row))
     }
 
     /// What a tally counts of a row. `raw` is the event of one that is kept as its bytes, of which columns may lack values.
@@ -759,6 +873,32 @@ impl Columns {
 /// Whether a column has the targets of rows.
 fn is_of_targets(column: Column) -> bool {
     column == Column::TargetFlags || TARGET_COLUMNS.contains(&column)
+}
+
+/// Which rows of a page hold a piece of text, found once for each piece.
+struct Held<'a> {
+    columns: &'a Columns,
+    known: Vec<(&'a str, Vec<bool>)>,
+}
+
+impl<'a> Held<'a> {
+    fn new(columns: &'a Columns) -> Held<'a> {
+        Held {
+            columns,
+            known: Vec::new(),
+        }
+    }
+
+    fn holds(&mut self, piece: &'a str, row: usize) -> bool {
+        let at = match self.known.iter().position(|(known, _)| *known == piece) {
+            Some(at) => at,
+            None => {
+                self.known.push((piece, self.columns.rows_holding(piece)));
+                self.known.len() - 1
+            }
+        };
+        self.known[at].1.get(row).copied().unwrap_or_default()
+    }
 }
 
 /// Columns of a page, made ready to be shown row by row without putting a row together.

@@ -157,10 +157,10 @@ impl Probe {
     }
 
     /// Whether a row may match of which `has` says whether it has a key, and `holds` whether one of its texts holds a piece.
-    pub(crate) fn may_match(
-        &self,
+    pub(crate) fn may_match<'a>(
+        &'a self,
         has: impl Fn(KeyClass, &[u8]) -> bool,
-        holds: impl FnMut(&str) -> bool,
+        holds: impl FnMut(&'a str) -> bool,
     ) -> bool {
         let one =
             |list: &Vec<(KeyClass, Vec<u8>)>| list.iter().any(|(class, key)| has(*class, key));

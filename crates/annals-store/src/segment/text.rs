@@ -85,8 +85,8 @@ impl TextProbe {
     }
 
     /// Whether a row may match that `holds` what it says of a piece.
-    pub(crate) fn may_match(&self, mut holds: impl FnMut(&str) -> bool) -> bool {
-        let mut any = |list: &Vec<Wanted>| {
+    pub(crate) fn may_match<'a>(&'a self, mut holds: impl FnMut(&'a str) -> bool) -> bool {
+        let mut any = |list: &'a Vec<Wanted>| {
             let mut list = list.iter();
             list.any(|wanted| wanted.pieces.iter().all(|piece| holds(piece)))
         };

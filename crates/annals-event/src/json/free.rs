@@ -78,11 +78,10 @@ impl ValueSeed<'_> {
         Ok(())
     }
 
-    fn text<E: Error>(self, text: &str) -> Result<(), E> {
-        no_nul(text)?;
+    /// A text without NUL. One that stands in JSON as it is has none: a control character is refused there.
+    fn plain_text(self, text: &str) {
         *self.is_unusual |= text.len() > limits::TEXT_BYTES;
         write_string(self.out, text);
-        Ok(())
     }
 
     fn members<'de, A: MapAccess<'de>>(
@@ -163,7 +162,7 @@ impl<'de> Visitor<'de> for TextSeed {
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
-        no_nul(text)?;
+        // It stands in JSON as it is, where a control character would have been refused.
         Ok(Cow::Borrowed(text))
     }
 
@@ -210,8 +209,15 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         self.number(Number::from_f64(value))
     }
 
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<(), E> {
+        self.plain_text(text);
+        Ok(())
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.text(text)
+        no_nul(text)?;
+        self.plain_text(text);
+        Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {

@@ -33,7 +33,7 @@ struct Place {
 
 /// Reads events from JSON text and appends them to [`Drafts`]: one pass, nothing built in between.
 ///
-/// It is a seed for any serde input and may be used for one event after the other. It takes only what is in order: where it
+/// It is a seed for JSON text (other inputs may hold what JSON refuses) and may be used for one event after the other. It takes only what is in order: where it
 /// fails, nothing was appended, and [`crate::Event::from_json`] with [`Draft::new`] reads what is merely unusual, or says what is wrong.
 /// What it takes, it splits as they do.
 pub struct Straight<'s> {

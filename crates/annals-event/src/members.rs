@@ -75,8 +75,13 @@ pub fn read<'a, const N: usize>(table: &Table<N>, text: &'a str) -> Option<Value
     let mut place = 0;
     if rest != "}" {
         loop {
-            let (key, after) = rest.strip_prefix('"')?.split_once("\":")?;
-            place += table[place..].iter().position(|(known, _)| *known == key)?;
+            let inside = rest.strip_prefix('"')?;
+            let of_key = |(n, (key, _)): (usize, &(&str, Kind))| {
+                let after = inside.strip_prefix(key)?.strip_prefix("\":")?;
+                Some((n, after))
+            };
+            let (step, after) = table[place..].iter().enumerate().find_map(of_key)?;
+            place += step;
             let end = value_end(after)?;
             let (value, after) = after.split_at(end);
             values[place] = Some(match table[place].1 {

@@ -100,7 +100,7 @@ async fn of_annals(options: &Options, world: &World, report: &mut Report) -> Res
     batches.also(settling, cpu().saturating_sub(before));
     eprintln!("Annals: loaded in {loading:.1?}, sealed and merged in {settling:.1?} more");
     report.add(report::SUSTAINED, Peer::Annals, batches.value());
-    let size = annals::directory(&data)?;
+    let size = annals::directory_at_rest(&data).await?;
     report.add(
         report::BYTES,
         Peer::Annals,

@@ -207,9 +207,27 @@ fn path(world: &World, question: &Question) -> String {
 }
 
 /// What lies in a directory, by what it is.
+#[derive(PartialEq, Eq)]
 pub(super) struct Directory(BTreeMap<String, u64>);
 
-pub(super) fn directory(path: &Path) -> Result<Directory, Failure> {
+/// How long a directory has to stay the same to be at rest: space is given back after two quiet seconds.
+const REST: Duration = Duration::from_secs(3);
+
+/// What lies in a directory once it has come to rest, or after a minute.
+pub(super) async fn directory_at_rest(path: &Path) -> Result<Directory, Failure> {
+    let mut before = directory(path)?;
+    for _ in 0..20 {
+        tokio::time::sleep(REST).await;
+        let now = directory(path)?;
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    Ok(before)
+}
+
+fn directory(path: &Path) -> Result<Directory, Failure> {
     let mut found = Directory(BTreeMap::new());
     for entry in fs::read_dir(path)? {
         let entry = entry?;

@@ -14,7 +14,7 @@ use super::download::Download;
 use super::measure::repeat;
 use super::report::{Peer, Report, Value};
 use super::sql::workspace;
-use super::world::{Answer, Ask, PAGE, Question, World};
+use super::world::{Answer, Ask, FIELDS, PAGE, Question, Shape, TOP, World};
 use crate::annals::{Annals, lines};
 use crate::load::{Connection, Run, closed};
 use crate::{BATCH, BATCH_CONNECTIONS, Failure, machine};
@@ -124,6 +124,36 @@ fn lanes(world: &World) -> Vec<usize> {
 }
 
 #[derive(Deserialize)]
+struct Histogram {
+    data: Vec<Day>,
+    partial: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Day {
+    from: String,
+    count: u64,
+}
+
+#[derive(Deserialize)]
+struct Facets {
+    data: Vec<Facet>,
+    partial: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Facet {
+    field: String,
+    values: Vec<FacetValue>,
+}
+
+#[derive(Deserialize)]
+struct FacetValue {
+    value: String,
+    count: u64,
+}
+
+#[derive(Deserialize)]
 struct Page {
     data: Vec<Recorded>,
     count: Option<Count>,
@@ -162,6 +192,9 @@ async fn ask(
         if status != 200 {
             return Err(format!("{path}: {status}: {}", String::from_utf8_lossy(body)).into());
         }
+        if question.ask.shape() == Shape::Counts {
+            return Ok((counts(question, body)?, took));
+        }
         let page: Page = serde_json::from_slice(body)?;
         answer
             .ids
@@ -182,6 +215,32 @@ async fn ask(
     Ok((answer, took))
 }
 
+/// What was counted, in one answer.
+fn counts(question: &Question, body: &[u8]) -> Result<Answer, Failure> {
+    let mut answer = Answer::default();
+    let partial = if question.ask.is_by_day() {
+        let histogram: Histogram = serde_json::from_slice(body)?;
+        for day in histogram.data {
+            let from = Timestamp::parse(&day.from)?.as_micros().to_string();
+            answer.counts.insert((String::new(), from), day.count);
+        }
+        histogram.partial
+    } else {
+        let facets: Facets = serde_json::from_slice(body)?;
+        for facet in facets.data {
+            for value in facet.values {
+                let known = (facet.field.clone(), value.value);
+                answer.counts.insert(known, value.count);
+            }
+        }
+        facets.partial
+    };
+    match partial {
+        None => Ok(answer),
+        Some(_) => Err(format!("{}: not all was counted", question.name).into()),
+    }
+}
+
 /// As of the end of the loading: what reading records comes after that.
 fn path(world: &World, question: &Question) -> String {
     let organization = workspace(world, question.workspace);
@@ -190,7 +249,16 @@ fn path(world: &World, question: &Question) -> String {
         let (from, to) = (Timestamp::clamped(*from), Timestamp::clamped(*to));
         format!("&from={from}&to={to}")
     };
+    let common = format!("organization_id={organization}&as_of={size}");
     let (limit, rest) = match &question.ask {
+        Ask::Days(from, to) => {
+            let within = within(from, to);
+            return format!("/audit_logs/events/histogram?{common}&step=day&tz=UTC{within}");
+        }
+        Ask::Facets(from, to) => {
+            let (fields, within) = (FIELDS.join(","), within(from, to));
+            return format!("/audit_logs/events/facets?{common}&fields={fields}&top={TOP}{within}");
+        }
         Ask::Newest => (PAGE, String::new()),
         Ask::Actor(id) => (PAGE, format!("&q=actor.id:{id}")),
         Ask::Target(id) => (PAGE, format!("&q=target.id:{id}")),
@@ -203,7 +271,7 @@ fn path(world: &World, question: &Question) -> String {
             format!("&count={COUNT}&q=action:{action}{}", within(from, to)),
         ),
     };
-    format!("/audit_logs/events?organization_id={organization}&as_of={size}&limit={limit}{rest}")
+    format!("/audit_logs/events?{common}&limit={limit}{rest}")
 }
 
 /// What lies in a directory, by what it is.

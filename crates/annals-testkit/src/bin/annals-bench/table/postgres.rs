@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use super::measure::repeat;
 use super::report::{Peer, Report, Value};
 use super::sql::{Dialect, statement, workspace};
-use super::world::{Answer, Ask, World};
+use super::world::{Answer, Shape, World};
 use crate::postgres::Postgres;
 use crate::{Failure, machine};
 
@@ -41,17 +41,31 @@ impl Postgres {
         for (question, _) in &world.questions {
             let sql = statement(world, question, Dialect::Postgres);
             let prepared = client.prepare(&sql).await?;
-            let counts = matches!(question.ask, Ask::Count(..));
+            let shape = question.ask.shape();
+            let is_days = question.ask.is_by_day();
             let ask = async || {
                 let began = Instant::now();
                 let rows = client.query(&prepared, &[]).await?;
                 let took = began.elapsed();
                 let mut answer = Answer::default();
-                if counts {
-                    let count: i64 = rows.first().ok_or("no count")?.get(0);
-                    answer.count = Some(count.unsigned_abs());
-                } else {
-                    answer.ids = rows.iter().map(|row| row.get(0)).collect();
+                match shape {
+                    Shape::Events => answer.ids = rows.iter().map(|row| row.get(0)).collect(),
+                    Shape::Count => {
+                        let count: i64 = rows.first().ok_or("no count")?.get(0);
+                        answer.count = Some(count.unsigned_abs());
+                    }
+                    Shape::Counts => {
+                        for row in &rows {
+                            let value = match is_days {
+                                true => row.get::<_, i64>(1).to_string(),
+                                false => row.get(1),
+                            };
+                            let count: i64 = row.get(2);
+                            answer
+                                .counts
+                                .insert((row.get(0), value), count.unsigned_abs());
+                        }
+                    }
                 }
                 Ok((answer, took))
             };

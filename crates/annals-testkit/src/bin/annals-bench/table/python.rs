@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::report::{BATCHES, BYTES, CSV, MEMORY, Peer, Report, SINGLES, Value};
 use super::sql::{Dialect, statement};
-use super::world::{Answer, Ask, World};
+use super::world::{Answer, Shape, World};
 use crate::{BATCH, Failure};
 
 const SCRIPT: &str = include_str!("peers.py");
@@ -39,6 +39,7 @@ struct Rate {
 struct Answered {
     ids: Vec<String>,
     count: Option<u64>,
+    counts: Vec<(String, String, u64)>,
     latencies: Vec<f64>,
     cpu: f64,
 }
@@ -108,7 +109,11 @@ fn prepare(
         .map(|(question, _)| {
             json!({
                 "sql": statement(world, question, Dialect::Columns),
-                "counts": matches!(question.ask, Ask::Count(..)),
+                "shape": match question.ask.shape() {
+                    Shape::Events => "events",
+                    Shape::Count => "count",
+                    Shape::Counts => "counts",
+                },
             })
         })
         .collect();
@@ -154,6 +159,11 @@ fn take(printed: Printed, peer: Peer, world: &World, report: &mut Report) -> Res
         let answer = Answer {
             ids: answered.ids,
             count: answered.count,
+            counts: answered
+                .counts
+                .into_iter()
+                .map(|(field, value, count)| ((field, value), count))
+                .collect(),
         };
         report.answered(question.name, peer, answer, value);
     }

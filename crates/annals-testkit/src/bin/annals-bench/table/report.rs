@@ -179,13 +179,15 @@ impl Report {
             for (peer, answer) in row.into_iter().flat_map(|row| &row.answers) {
                 if answer != expected {
                     return Err(format!(
-                        "{}: {} answered with {} ids, count {:?}; expected {} ids, count {:?}{}",
+                        "{}: {} answered with {} ids, count {:?}, {} counts; expected {} ids, count {:?}, {} counts{}",
                         question.name,
                         peer.name(),
                         answer.ids.len(),
                         answer.count,
+                        answer.counts.len(),
                         expected.ids.len(),
                         expected.count,
+                        expected.counts.len(),
                         difference(answer, expected),
                     )
                     .into());
@@ -286,6 +288,10 @@ impl Row {
 }
 
 fn difference(answer: &Answer, expected: &Answer) -> String {
+    let counts = answer.counts.iter().zip(&expected.counts);
+    if let Some((ours, theirs)) = counts.into_iter().find(|(a, b)| a != b) {
+        return format!("; {ours:?}, not {theirs:?}");
+    }
     let at = (0..).zip(answer.ids.iter().zip(&expected.ids));
     at.into_iter()
         .find(|(_, (a, b))| a != b)

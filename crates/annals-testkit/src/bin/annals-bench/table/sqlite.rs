@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use super::report::{BATCHES, BYTES, CSV, Peer, Report, SINGLES, Value};
 use super::sql::{Dialect, statement, workspace};
-use super::world::{Answer, Ask, World};
+use super::world::{Answer, Shape, World};
 use super::{measure, singles, slices};
 use crate::load::Run;
 use crate::{BATCH, Failure, machine};
@@ -48,19 +48,30 @@ pub(super) async fn run(dir: &Path, world: &World, report: &mut Report) -> Resul
     for (question, _) in &world.questions {
         let sql = statement(world, question, Dialect::Sqlite);
         let mut prepared = database.prepare(&sql)?;
-        let counts = matches!(question.ask, Ask::Count(..));
+        let shape = question.ask.shape();
         let mut ask = || -> Result<(Answer, Duration), Failure> {
             let began = Instant::now();
             let mut answer = Answer::default();
-            if counts {
-                answer.count = Some(prepared.query_row([], |row| row.get(0))?);
-            } else {
-                let columns = prepared.column_count();
-                let mut rows = prepared.query([])?;
-                while let Some(row) = rows.next()? {
-                    answer.ids.push(row.get(0)?);
-                    for column in 1..columns {
-                        std::hint::black_box(row.get_ref(column)?);
+            match shape {
+                Shape::Count => answer.count = Some(prepared.query_row([], |row| row.get(0))?),
+                Shape::Events => {
+                    let columns = prepared.column_count();
+                    let mut rows = prepared.query([])?;
+                    while let Some(row) = rows.next()? {
+                        answer.ids.push(row.get(0)?);
+                        for column in 1..columns {
+                            std::hint::black_box(row.get_ref(column)?);
+                        }
+                    }
+                }
+                Shape::Counts => {
+                    let mut rows = prepared.query([])?;
+                    while let Some(row) = rows.next()? {
+                        let value = match row.get_ref(1)? {
+                            ValueRef::Integer(day) => day.to_string(),
+                            text => text.as_str()?.to_owned(),
+                        };
+                        answer.counts.insert((row.get(0)?, value), row.get(2)?);
                     }
                 }
             }

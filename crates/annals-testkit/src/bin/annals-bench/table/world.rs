@@ -1,9 +1,15 @@
 //! The data as the questions need to know it, and the questions.
 
+use std::collections::BTreeMap;
+
 use annals_testkit::{ABSENT, COMMON, Generated, Generator, Profile, RARE};
 
 /// A day in microseconds.
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
+/// Values of a field that are named.
+pub(crate) const TOP: usize = 10;
+/// The fields whose values are counted, as Annals calls them.
+pub(crate) const FIELDS: [&str; 4] = ["action", "actor.id", "source", "ip"];
 /// Rows of a page.
 pub(crate) const PAGE: usize = 50;
 
@@ -26,6 +32,10 @@ pub(crate) enum Ask {
     Text(&'static str),
     /// How many events have the action in that time.
     Count(&'static str, i64, i64),
+    /// How many events there were on each day of that time, in UTC.
+    Days(i64, i64),
+    /// The most frequent values of [`FIELDS`] in that time.
+    Facets(i64, i64),
 }
 
 /// What the answer is.
@@ -34,6 +44,34 @@ pub(crate) struct Answer {
     /// Ids of events, newest first.
     pub(crate) ids: Vec<String>,
     pub(crate) count: Option<u64>,
+    /// How many events each day has, by its first microsecond, or each value of a field.
+    pub(crate) counts: BTreeMap<(String, String), u64>,
+}
+
+/// What kind of rows answers a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Whole events, the id first.
+    Events,
+    /// One number.
+    Count,
+    /// The name of a field, empty for days; a value; a number.
+    Counts,
+}
+
+impl Ask {
+    /// Whether values are days, which are numbers.
+    pub(crate) fn is_by_day(&self) -> bool {
+        matches!(self, Ask::Days(..))
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Ask::Count(..) => Shape::Count,
+            Ask::Days(..) | Ask::Facets(..) => Shape::Counts,
+            _ => Shape::Events,
+        }
+    }
 }
 
 /// The data, looked through once.
@@ -62,6 +100,17 @@ impl World {
                 if question.concerns(&event) {
                     match &question.ask {
                         Ask::Count(..) => *answer.count.get_or_insert(0) += 1,
+                        Ask::Days(..) => {
+                            let day = event.occurred_at.div_euclid(DAY) * DAY;
+                            let day = (String::new(), day.to_string());
+                            *answer.counts.entry(day).or_insert(0) += 1;
+                        }
+                        Ask::Facets(..) => {
+                            for (field, value) in FIELDS.into_iter().zip(values(&event)) {
+                                let value = (field.to_owned(), value);
+                                *answer.counts.entry(value).or_insert(0) += 1;
+                            }
+                        }
                         _ => {
                             answer.ids.push(event.id.clone());
                             // Only the last ones count; now and then the others are dropped.
@@ -74,8 +123,10 @@ impl World {
             }
         }
         for (question, answer) in &mut questions {
-            if matches!(question.ask, Ask::Count(..)) {
-                answer.count.get_or_insert(0);
+            match question.ask {
+                Ask::Count(..) => _ = answer.count.get_or_insert(0),
+                Ask::Facets(..) => answer.counts = most_frequent(&answer.counts),
+                _ => {}
             }
             answer.ids.reverse();
             answer.ids.truncate(PAGE);
@@ -131,7 +182,42 @@ fn questions(profile: Profile, sizes: &[u64], target: String) -> Vec<Question> {
             "count of failed logins in 90 days",
             Ask::Count("user.login_failed", end - 90 * DAY, end),
         ),
+        of(
+            0,
+            "events of 90 days by day",
+            Ask::Days(end - 90 * DAY, end),
+        ),
+        of(
+            0,
+            "ten most frequent actions, actors, sources and addresses of 90 days",
+            Ask::Facets(end - 90 * DAY, end),
+        ),
     ]
+}
+
+/// The values that an event has of [`FIELDS`].
+fn values(event: &Generated) -> [String; FIELDS.len()] {
+    let context: serde_json::Value = serde_json::from_str(&event.context).unwrap_or_default();
+    let text = |key: &str| context[key].as_str().unwrap_or_default().to_owned();
+    [
+        event.action.to_owned(),
+        event.actor_id.clone(),
+        text("source"),
+        text("location"),
+    ]
+}
+
+/// Of each field [`TOP`] values: by how many have them, then by their text.
+fn most_frequent(counts: &BTreeMap<(String, String), u64>) -> BTreeMap<(String, String), u64> {
+    let of_field = |field: &str| {
+        let mut values: Vec<_> = counts.iter().filter(|((f, _), _)| f == field).collect();
+        // A sort that keeps the order of what is equal: by their text.
+        values.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        values.truncate(TOP);
+        values
+    };
+    let kept = FIELDS.into_iter().flat_map(of_field);
+    kept.map(|(value, count)| (value.clone(), *count)).collect()
 }
 
 impl Question {
@@ -148,6 +234,7 @@ impl Question {
                 }
                 Ask::Text(word) => event.targets.contains(word),
                 Ask::Count(action, from, to) => event.action == *action && within(from, to),
+                Ask::Days(from, to) | Ask::Facets(from, to) => within(from, to),
             }
     }
 }

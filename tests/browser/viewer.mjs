@@ -147,10 +147,11 @@ test('an event opens without moving the table, and closing it returns to its row
     await link.click();
     await page.locator('aside#event').waitFor();
     const position = await page.locator('tr.now').getAttribute('id');
-    assert.ok(Math.abs((await page.evaluate(() => scrollY)) - before) < 4);
+    // Both are new documents, which are there before their script has run.
+    await page.waitForFunction((before) => Math.abs(scrollY - before) < 4, before);
     await page.keyboard.press('Escape');
     await page.locator('aside#event').waitFor({ state: 'detached' });
-    assert.equal(await page.evaluate(() => document.activeElement.closest('tr')?.id), position);
+    await page.waitForFunction((row) => document.activeElement.closest('tr')?.id === row, position);
   } finally {
     await context.close();
   }

@@ -158,7 +158,7 @@ impl Strings {
     }
 
     /// For each text whether a piece occurs in it; empty if it occurs in none.
-    fn holding(&self, piece: &Finder<'_>) -> Vec<bool> {
+    pub(super) fn holding(&self, piece: &Finder<'_>) -> Vec<bool> {
         let Content::Text(all) = &self.all else {
             return Vec::new();
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use annals_event::{
     Catalogue, Draft, Drafts, Event, Opened, Row, RowParts, Rules, Section, Seed, SeedNodes, TILE,
-    Timestamp, WorkspaceLabel, write_csv_row,
+    Timestamp, WorkspaceLabel, occurs_folded, write_csv_row,
 };
 use annals_merkle::Hash;
 use annals_testkit::{Generator, Profile};
@@ -663,5 +663,37 @@ fn a_tally_that_is_not_one_is_refused_or_read_to_its_end() {
         };
         let (times, values) = (twisted(&times), twisted(&values));
         read_all(times, values);
+    }
+}
+
+#[test]
+fn a_piece_of_text_is_found_in_a_column_as_in_each_of_its_texts() {
+    let mut chance = fastrand::Rng::with_seed(7);
+    // Letters that fold to each other, some across the border of ASCII.
+    let letters: Vec<char> = "aAbkK\u{212a}sS\u{17f}iI\u{131}ßẞσςé\"_. "
+        .chars()
+        .collect();
+    let mut text = |most: usize| -> String {
+        let length = chance.usize(..=most);
+        let ascii = chance.bool();
+        let mut letter = || letters[chance.usize(..letters.len())];
+        let all = std::iter::repeat_with(&mut letter).take(length);
+        all.filter(|c| !ascii || c.is_ascii()).collect()
+    };
+    for _ in 0..5_000 {
+        let texts: Vec<String> = (0..12).map(|_| text(12)).collect();
+        let piece = annals_event::fold_key(&text(3)).into_owned();
+        if piece.is_empty() {
+            continue;
+        }
+        let column = columns::Strings::new(&texts, true).unwrap();
+        let mut found = column.holding(&find::Finder::new(&piece));
+        found.resize(texts.len(), false);
+        let expected = texts.iter().map(|text| occurs_folded(&piece, text));
+        assert_eq!(
+            found,
+            expected.collect::<Vec<_>>(),
+            "{piece:?} in {texts:?}"
+        );
     }
 }

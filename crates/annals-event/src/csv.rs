@@ -143,15 +143,7 @@ impl Cells for Line<'_> {
     }
 
     fn number(&mut self, value: u64) {
-        let mut digits = [0; 20];
-        let mut first = digits.len();
-        let mut rest = value;
-        while first == digits.len() || rest > 0 {
-            first -= 1;
-            digits[first] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        self.put_ascii(&digits[first..]);
+        self.put_ascii(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn text(&mut self, value: Option<&str>) {

@@ -108,7 +108,7 @@ fn write_line<'a>(
     out.extend_from_slice(b",\"occurred_at\":\"");
     out.extend_from_slice(&s.occurred_at.printed());
     out.extend_from_slice(b"\",\"position\":");
-    write_number(out, place.position);
+    out.extend_from_slice(itoa::Buffer::new().format(place.position).as_bytes());
     out.extend_from_slice(b",\"recorded_at\":\"");
     out.extend_from_slice(&place.recorded_at.printed());
     put(out, "\",\"recorded_by\":", place.recorded_by.as_bytes());
@@ -156,18 +156,4 @@ pub fn entry_line(log: &str, row: &Row, event_salt: &Salt) -> String {
     };
     write_entry(&mut out, &place, &row.draft, event_salt);
     out
-}
-
-fn write_number(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len() - 1;
-    loop {
-        digits[first] = b'0' + (value % 10).to_le_bytes()[0];
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-        first -= 1;
-    }
-    out.extend_from_slice(&digits[first..]);
 }

@@ -60,6 +60,19 @@ pub(super) enum Places {
 
 pub(super) const MISSING: u32 = u32::MAX;
 
+impl Places {
+    fn at(&self, level: usize) -> Option<usize> {
+        match self {
+            Places::Each => Some(level),
+            Places::Nowhere => None,
+            Places::At(places) => {
+                let place = *places.get(level)?;
+                (place != MISSING).then_some(place as usize)
+            }
+        }
+    }
+}
+
 /// Strings of bytes, one behind the other.
 #[derive(Default)]
 pub(super) struct Strings {
@@ -78,11 +91,7 @@ struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     fn at(self, level: usize) -> Option<&'a str> {
-        let n = match self.places {
-            Places::Each => level,
-            Places::Nowhere => return None,
-            Places::At(places) => *places.get(level).filter(|place| **place != MISSING)? as usize,
-        };
+        let n = self.places.at(level)?;
         let end = *self.ends.get(n)? as usize;
         let begin = n.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.all.get(begin as usize..end)
@@ -321,14 +330,7 @@ impl Values {
 
     /// Which of the values a level has.
     fn at(&self, level: usize) -> Option<usize> {
-        match &self.places {
-            Places::Each => Some(level),
-            Places::Nowhere => None,
-            Places::At(places) => {
-                let place = *places.get(level)?;
-                (place != MISSING).then_some(place as usize)
-            }
-        }
+        self.places.at(level)
     }
 
     /// How many bytes of memory it takes.
@@ -476,10 +478,11 @@ impl Columns {
         Ok(Some(Row::new(position, recorded_at, by, draft)))
     }
 
-    /// Appends the bytes of the event of a row.
+    /// Appends the bytes of the event of a row, which occurred then.
     pub(super) fn push_draft(
         &self,
         row: usize,
+        occurred_at: Timestamp,
         maker: &mut Maker,
         drafts: &mut Drafts,
     ) -> Result<(), Flaw> {
@@ -488,7 +491,6 @@ impl Columns {
             drafts.push(&draft);
             return Ok(());
         }
-        let (_, _, occurred_at) = self.places(row)?;
         self.assemble(
             row,
             occurred_at,
@@ -988,5 +990,5 @@ impl<'a> Shown<'a> {
 }
 
 fn shown<const N: usize>(columns: [Texts<'_>; N], row: usize) -> [Option<Cow<'_, str>>; N] {
-    columns.map(|texts| texts.at(row).map(Cow::Borrowed))
+    lent(columns.map(|texts| texts.at(row)))
 }

@@ -45,13 +45,13 @@ impl Decoded {
             of_rows.push(match columns.redacted(n)? {
                 Some(redacted) => What::Redacted(slot, redacted),
                 None => {
-                    let (position, recorded_at, _) = columns.places(n)?;
+                    let (position, recorded_at, occurred_at) = columns.places(n)?;
                     let place = Place {
                         slot,
                         position,
                         recorded_at,
                     };
-                    columns.push_draft(n, &mut maker, &mut drafts)?;
+                    columns.push_draft(n, occurred_at, &mut maker, &mut drafts)?;
                     What::Event(place, drafts.len() - 1)
                 }
             });

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{Append, Entitlement, Options, Sealing, Share, Store, SystemClock};
-use annals_testkit::{Generator, Profile};
+use annals_testkit::{Generator, Profile, processor_time};
 
 const EVENTS: u64 = 256 << 10;
 const BATCH: usize = 500;
@@ -60,12 +60,13 @@ fn run(round: usize) {
 
 /// Prints what `work` takes for each event.
 fn measure(round: usize, what: &str, work: impl FnOnce()) {
-    let (before, start) = (processor_time(), Instant::now());
+    let cpu = || processor_time(std::process::id());
+    let (before, start) = (cpu(), Instant::now());
     work();
     let per_event = |time: Duration| time.as_secs_f64() * 1e6 / EVENTS as f64;
     println!(
         "{round}  {what:<8} {:>6.1} µs an event of processor time, {:>6.1} µs by the clock",
-        per_event(processor_time() - before),
+        per_event(cpu() - before),
         per_event(start.elapsed())
     );
 }
@@ -104,19 +105,4 @@ fn record(store: &Store) {
             .wait()
             .expect("recorded");
     }
-}
-
-/// User and system time of this process.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    let ticks: u64 = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    Duration::from_millis(10 * ticks)
 }

@@ -7,9 +7,11 @@
 mod generate;
 mod port;
 mod postgres;
+mod process;
 mod vfs;
 
 pub use generate::{ABSENT, COMMON, Generated, Generator, Profile, RARE};
 pub use port::HeldPort;
 pub use postgres::PostgresCluster;
+pub use process::{proc_stat, processor_time};
 pub use vfs::{Deed, Failure, FaultVfs, Injection};

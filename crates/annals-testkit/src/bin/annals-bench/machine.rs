@@ -5,25 +5,12 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use annals_testkit::proc_stat;
+pub(crate) use annals_testkit::processor_time;
+
 use crate::Failure;
 
-/// Clock ticks of `/proc/<pid>/stat`; 100 a second on every Linux that Debian runs on.
-const TICKS: f64 = 100.0;
-
-/// Processor time of a process with its ended children, user and system.
-pub(crate) fn processor_time(pid: u32) -> Duration {
-    let fields = stat(pid);
-    // utime, stime, cutime, cstime: fields 14 to 17 of proc(5), 11 after the name.
-    let ticks: u64 = fields
-        .iter()
-        .skip(11)
-        .take(4)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    Duration::from_secs_f64(ticks as f64 / TICKS)
-}
-
-/// The same for a process and its living children.
+/// Processor time of a process and its living children, with their ended ones.
 pub(crate) fn processor_time_of_family(pid: u32) -> Duration {
     let mut total = processor_time(pid);
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -34,7 +21,7 @@ pub(crate) fn processor_time_of_family(pid: u32) -> Duration {
         else {
             continue;
         };
-        if stat(child)
+        if proc_stat(child)
             .get(1)
             .is_some_and(|parent| *parent == pid.to_string())
         {
@@ -63,7 +50,7 @@ pub(crate) fn proportional_bytes_of_family(pid: u32) -> u64 {
     let children = children.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let family = children.filter(|child| {
         *child == pid
-            || stat(*child)
+            || proc_stat(*child)
                 .get(1)
                 .is_some_and(|parent| *parent == pid.to_string())
     });
@@ -76,13 +63,6 @@ pub(crate) fn proportional_bytes_of_family(pid: u32) -> u64 {
             .map_or(0, |kilobytes| kilobytes * 1024)
     };
     family.map(of).sum()
-}
-
-/// The fields after the name, which may itself contain spaces: state, ppid, …
-fn stat(pid: u32) -> Vec<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    rest.split_whitespace().map(str::to_owned).collect()
 }
 
 /// One line: cores, and how long a 4 kB append takes to be durable in `dir`.

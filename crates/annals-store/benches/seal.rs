@@ -1,11 +1,13 @@
 //! What moving events from the journal into segments costs, and what merging segments costs: `cargo bench -p annals-store`.
 //!
-//! A quarter of a million events of 500 workspaces are recorded, sealed into eight segments, and those are merged into one.
-//! Processor time counts, of the whole process, because whatever else runs on the machine takes from the clock alone.
+//! A quarter of a million events of 500 workspaces are recorded and sealed, in one go and in eight; the eight segments are merged
+//! into one. Processor time counts, of the whole process, because whatever else runs on the machine takes from the clock
+//! alone.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,10 @@ use annals_event::{Draft, Event, Rules, Timestamp};
 use annals_store::{Append, Entitlement, Options, Sealing, Share, Store, SystemClock};
 use annals_testkit::{Generator, Profile, processor_time};
 
-const EVENTS: u64 = 256 << 10;
+const EVENTS: usize = 256 << 10;
+/// So many segments become one.
+const FAN: usize = 8;
+const EIGHTH: usize = EVENTS / FAN;
 const BATCH: usize = 500;
 const ROUNDS: usize = 3;
 
@@ -27,55 +32,94 @@ fn main() {
 }
 
 fn run(round: usize) {
+    let mut generator = Generator::new(Profile::year(EVENTS as u64));
     let dir = tempfile::tempdir().expect("a directory");
-    let open = |fan| {
-        let options = Options {
-            clock: Arc::new(SystemClock),
-            sealing: Some(Sealing {
-                rows: EVENTS / 8,
-                backlog: u64::MAX,
-                age: Duration::MAX,
-                fan,
-            }),
-            scrubbing: None,
-            ..Options::default()
-        };
-        Store::open(dir.path(), options).expect("a store")
-    };
-    // Nothing is merged while there are fewer segments than this.
-    let store = open(1_000);
-    measure(round, "record", || record(&store));
-    measure(round, "seal", || store.seal().expect("sealed"));
+    let store = open(dir.path(), FAN);
+    let recorded = measure(|| record(&store, &mut generator, EVENTS));
+    print(round, "record", recorded);
+    print(
+        round,
+        "seal in one go",
+        measure(|| store.seal().expect("sealed")),
+    );
+    print_size(round, &store);
     store.close().expect("closed");
-    let store = open(8);
-    measure(round, "merge", || store.seal().expect("merged"));
+
+    let mut generator = Generator::new(Profile::year(EVENTS as u64));
+    let dir = tempfile::tempdir().expect("a directory");
+    // Nothing is merged while there are fewer segments than this.
+    let store = open(dir.path(), 1_000);
+    let mut sealed = Spent::default();
+    for _ in 0..FAN {
+        record(&store, &mut generator, EIGHTH);
+        let eighth = measure(|| store.seal().expect("sealed"));
+        sealed.processor += eighth.processor;
+        sealed.clock += eighth.clock;
+    }
+    print(round, "seal in eight", sealed);
+    store.close().expect("closed");
+    let store = open(dir.path(), FAN);
+    print(round, "merge", measure(|| store.seal().expect("merged")));
+    print_size(round, &store);
+    store.close().expect("closed");
+}
+
+fn open(dir: &Path, fan: usize) -> Store {
+    let options = Options {
+        clock: Arc::new(SystemClock),
+        sealing: Some(Sealing {
+            rows: EIGHTH as u64,
+            backlog: u64::MAX,
+            age: Duration::MAX,
+            fan,
+        }),
+        scrubbing: None,
+        ..Options::default()
+    };
+    Store::open(dir, options).expect("a store")
+}
+
+/// What a piece of work took.
+#[derive(Default)]
+struct Spent {
+    processor: Duration,
+    clock: Duration,
+}
+
+fn measure(work: impl FnOnce()) -> Spent {
+    let processor = || processor_time(std::process::id());
+    let (before, start) = (processor(), Instant::now());
+    work();
+    Spent {
+        processor: processor() - before,
+        clock: start.elapsed(),
+    }
+}
+
+fn print(round: usize, what: &str, spent: Spent) {
+    let per_event = |time: Duration| time.as_secs_f64() * 1e6 / EVENTS as f64;
+    println!(
+        "{round}  {what:<14} {:>6.1} µs an event of processor time, {:>6.1} µs by the clock",
+        per_event(spent.processor),
+        per_event(spent.clock)
+    );
+}
+
+fn print_size(round: usize, store: &Store) {
     let upkeep = store.upkeep().expect("upkeep");
     println!(
         "{round}  {} segment, {:.1} bytes an event",
         upkeep.segments,
         upkeep.segment_bytes as f64 / EVENTS as f64
     );
-    store.close().expect("closed");
 }
 
-/// Prints what `work` takes for each event.
-fn measure(round: usize, what: &str, work: impl FnOnce()) {
-    let cpu = || processor_time(std::process::id());
-    let (before, start) = (cpu(), Instant::now());
-    work();
-    let per_event = |time: Duration| time.as_secs_f64() * 1e6 / EVENTS as f64;
-    println!(
-        "{round}  {what:<8} {:>6.1} µs an event of processor time, {:>6.1} µs by the clock",
-        per_event(cpu() - before),
-        per_event(start.elapsed())
-    );
-}
-
-fn record(store: &Store) {
+/// Records the next `count` events.
+fn record(store: &Store, generator: &mut Generator, count: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let mut generator = Generator::new(Profile::year(EVENTS)).peekable();
+    let mut generator = generator.take(count).peekable();
     while generator.peek().is_some() {
         let mut drafts = Vec::with_capacity(BATCH);
         let mut of_log: BTreeMap<String, Vec<usize>> = BTreeMap::new();

@@ -16,8 +16,8 @@ use rusqlite::{Connection, MAIN_DB, OptionalExtension as _};
 use crate::cache::{Cache, Kind};
 use crate::database::Readers;
 use crate::journal::{
-    FrameSize, Header, KeyUse, Malformed, Part, directory, directory_end, drafts_in_piece,
-    open_frame, rows_in_piece, to_u32, to_usize,
+    Header, KeyUse, Malformed, Part, directory, directory_end, drafts_in_piece, open_frame,
+    rows_in_piece, to_u32, to_usize,
 };
 use crate::quarantine::Quarantine;
 use crate::recent::{Extent, Recent, SegmentId, Span, damaged, read, write};
@@ -95,9 +95,6 @@ impl Look {
         self.filter.matches(row, Catalogue::builtin())
     }
 }
-
-/// The header and the body of a group, as they are stored.
-pub(crate) type GroupBytes = (Vec<u8>, Vec<u8>);
 
 /// Where blocks come from.
 pub(crate) struct Blocks {
@@ -502,13 +499,26 @@ impl Blocks {
         }
     }
 
-    /// The header and the body of a group; `None` if it is not in the journal.
-    pub(crate) fn group(&self, group: u32) -> Result<Option<GroupBytes>, StoreError> {
+    /// The header of a group, as it is stored; `None` if it is not in the journal.
+    pub(crate) fn stored_header(&self, group: u32) -> Result<Option<Vec<u8>>, StoreError> {
         self.readers.with(|connection| {
             let mut read =
-                connection.prepare_cached("select header, body from journal where group_id = ?")?;
-            let found = read.query_row([group], |row| Ok((row.get(0)?, row.get(1)?)));
-            Ok(found.optional()?)
+                connection.prepare_cached("select header from journal where group_id = ?")?;
+            Ok(read.query_row([group], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Some bytes of the body of a group in the journal.
+    pub(crate) fn stored_body(
+        &self,
+        group: u32,
+        range: Range<usize>,
+    ) -> Result<Vec<u8>, StoreError> {
+        self.readers.with(|connection| {
+            let body = connection.blob_open(MAIN_DB, "journal", "body", group.into(), true)?;
+            let mut stored = vec![0; range.len()];
+            body.read_at_exact(&mut stored, range.start)?;
+            Ok(stored)
         })
     }
 
@@ -530,11 +540,8 @@ impl Blocks {
 
     /// The whole header of a group.
     pub(crate) fn header(&self, group: u32) -> Result<Header, StoreError> {
-        let bytes: Vec<u8> = self.readers.with(|connection| {
-            let mut read =
-                connection.prepare_cached("select header from journal where group_id = ?")?;
-            Ok(read.query_row([group], |row| row.get(0))?)
-        })?;
+        let bytes = self.stored_header(group)?;
+        let bytes = bytes.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
         Header::decode(&bytes).map_err(|malformed| damaged(group, 0, 0, malformed.0))
     }
 
@@ -572,20 +579,12 @@ impl Blocks {
             return Ok(plain);
         }
         let malformed = |what| damaged(group, 0, 0, what);
-        let size = header
+        let (size, range) = header
             .frames
-            .get(frame as usize)
+            .get(to_usize(frame))
+            .zip(header.frame_range(frame))
             .ok_or_else(|| malformed("no such frame"))?;
-        let offset: usize = header.frames[..frame as usize]
-            .iter()
-            .map(|before| before.stored as usize)
-            .sum();
-        let stored = self.readers.with(|connection| {
-            let body = connection.blob_open(MAIN_DB, "journal", "body", group.into(), true)?;
-            let mut stored = vec![0; size.stored as usize];
-            body.read_at_exact(&mut stored, offset)?;
-            Ok(stored)
-        })?;
+        let stored = self.stored_body(group, range)?;
         let plain = open_frame(&stored, *size).map_err(|why| malformed(why.0))?;
         Ok(self.keep_frame(group, frame, plain))
     }
@@ -625,22 +624,19 @@ fn gone(extent: &Extent) -> StoreError {
     )
 }
 
-/// The events of a part of a group, where they lie in its frames; or at which position that fails, and why.
-pub(crate) fn part_events<'a, F: AsRef<[u8]>>(
+/// The events of a part of a group, where they lie in the frame of each of its pieces; or at which position that fails,
+/// and why.
+pub(crate) fn part_events<'a>(
     header: &'a Header,
     part: &'a Part,
-    frames: &'a [Result<F, &str>],
+    frames: impl Iterator<Item = Result<&'a [u8], &'a str>>,
 ) -> Result<Vec<Placed<'a>>, (u64, String)> {
     let mut recorders = recorders(header, part, part.first);
     let recorded_at = Timestamp::clamped(part.recorded_at);
     let mut events = Vec::with_capacity(to_usize(part.count));
-    for piece in &part.pieces {
+    for (piece, frame) in part.pieces.iter().zip(frames) {
         let position = part.first + events.len() as u64;
-        let frame = match frames.get(to_usize(piece.frame)) {
-            Some(Ok(frame)) => frame.as_ref(),
-            Some(Err(what)) => return Err((position, (*what).to_owned())),
-            None => return Err((position, "there is no such frame".to_owned())),
-        };
+        let frame = frame.map_err(|what| (position, what.to_owned()))?;
         let bad = |malformed: Malformed| (position, malformed.0.to_owned());
         for draft in drafts_in_piece(frame, piece.offset, 0, piece.count).map_err(bad)? {
             events.push(Placed {
@@ -694,16 +690,14 @@ fn recorders<'a>(
 /// Decompresses one frame of a body that is in memory as a whole.
 pub(crate) fn frame_of_body(
     body: &[u8],
-    sizes: &[FrameSize],
-    frame: usize,
+    header: &Header,
+    frame: u32,
 ) -> Result<Vec<u8>, &'static str> {
-    let offset: usize = sizes[..frame]
-        .iter()
-        .map(|before| before.stored as usize)
-        .sum();
-    let size = sizes[frame];
+    let range = header.frame_range(frame);
+    let size = header.frames.get(to_usize(frame));
+    let (size, range) = size.zip(range).ok_or("there is no such frame")?;
     let stored = body
-        .get(offset..offset + size.stored as usize)
+        .get(range)
         .ok_or("the body is shorter than its frames")?;
-    open_frame(stored, size).map_err(|malformed| malformed.0)
+    open_frame(stored, *size).map_err(|malformed| malformed.0)
 }

@@ -223,8 +223,9 @@ impl Checker {
 
     fn group(&mut self, group: u64, header: &[u8], body: &[u8]) -> Result<(), String> {
         let header = Header::decode(header).map_err(|malformed| malformed.0.to_owned())?;
-        let frames: Vec<Result<Vec<u8>, &str>> = (0..header.frames.len())
-            .map(|frame| frame_of_body(body, &header.frames, frame))
+        let frames: Vec<Result<Vec<u8>, &str>> = (0..)
+            .take(header.frames.len())
+            .map(|frame| frame_of_body(body, &header, frame))
             .collect();
         if header
             .frames
@@ -253,7 +254,15 @@ impl Checker {
                     .grow(part, None)
                     .map_err(|what| format!("log {}: {what}", part.slot))?;
             }
-            match part_events(&header, part, &frames) {
+            let of_pieces =
+                part.pieces
+                    .iter()
+                    .map(|piece| match frames.get(to_usize(piece.frame)) {
+                        Some(Ok(frame)) => Ok(frame.as_slice()),
+                        Some(Err(what)) => Err(*what),
+                        None => Err("there is no such frame"),
+                    });
+            match part_events(&header, part, of_pieces) {
                 Ok(events) => {
                     let leaves = self.leaves(group, part, &events);
                     if !is_adrift {

@@ -7,5 +7,5 @@ mod header;
 pub(crate) use bytes::{Input, Malformed, put_bytes, put_number, put_signed, to_u32, to_usize};
 pub(crate) use frame::{Compressor, Framed, Frames, drafts_in_piece, open_frame, rows_in_piece};
 pub(crate) use header::{
-    FrameSize, Growth, Header, KeyUse, Part, Piece, directory, directory_end, seeds_at, tiles_at,
+    Growth, Header, KeyUse, Part, Parts, Piece, directory, directory_end, seeds_at, tiles_at,
 };

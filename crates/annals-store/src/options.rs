@@ -65,9 +65,9 @@ pub enum Durability {
 /// When events move from the journal into segments, and segments into larger ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealing {
-    /// How many events make a segment. Default 65,536.
+    /// How many events are enough for a segment; where more wait it holds up to `fan` times as many. Default 65,536.
     pub rows: u64,
-    /// How many events may wait in the journal while others are being recorded without a pause. Default
+    /// How many events may wait in the journal while others are being recorded without a pause of a second. Default
     /// 1,048,576.
     pub backlog: u64,
     /// How long an event waits for others at most. Default 10 minutes.

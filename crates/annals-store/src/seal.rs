@@ -15,7 +15,7 @@ mod plan;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Transaction;
 
@@ -24,13 +24,13 @@ use crate::control::ControlError;
 use crate::files::{BlobWriter, Blobs};
 use crate::manifest::{self, Listed, damaged, file_name, index_name};
 use crate::recent::{SegmentId, Unsealed};
-use crate::sealed_keys;
+use crate::sealed_keys::{self, OfGroup};
 use crate::segment::{Cursor, Flaw, Index, Marks, Segment};
 use crate::shared::Shared;
 use crate::store::submit_change;
 use crate::{Sealing, StoreError};
 
-use apart::apart;
+use apart::{apart, side_by_side};
 use copies::Copies;
 use gather::Gathered;
 
@@ -39,6 +39,9 @@ const TICK: Duration = Duration::from_millis(200);
 
 /// From so many events between two looks on it is a burst, which goes first.
 const BUSY: u64 = 1000;
+
+/// How long after the last such look the burst is over: who loads much takes breath in between.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// How long nothing is tried after a failure.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -76,10 +79,37 @@ pub struct Upkeep {
     pub is_due: bool,
 }
 
+/// Whether so much is being recorded that sealing and merging wait.
+#[derive(Default)]
+struct Burst {
+    recorded: Option<u64>,
+    seen: Option<Instant>,
+}
+
+impl Burst {
+    /// Looks how many events were recorded since the start.
+    fn note(&mut self, recorded: u64) {
+        let before = self.recorded.replace(recorded).unwrap_or(recorded);
+        if recorded - before >= BUSY {
+            self.seen = Some(Instant::now());
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.seen.is_some_and(|seen| seen.elapsed() < BREATH)
+    }
+}
+
 /// A segment that is written, durable and compared, but does not count yet.
 struct Ready {
     listed: Listed,
     segment: Arc<Segment>,
+}
+
+/// A segment of groups of the journal, with the idempotency keys that outlive them.
+struct Made {
+    ready: Ready,
+    keys: Vec<OfGroup>,
 }
 
 impl Sealer {
@@ -140,35 +170,31 @@ impl Sealer {
     }
 
     fn seal_what_is_due(&self) {
-        let mut recorded = self.shared.blocks.recent.recorded();
-        while !self.is_stopping() {
-            let now = self.shared.blocks.recent.recorded();
-            let is_busy = now - recorded >= BUSY;
-            recorded = now;
-            match self.seal_due(is_busy) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.nothing_to_seal.store(true, Ordering::SeqCst);
-                    self.pause(TICK);
-                }
-                Err(error) => self.report("sealing", &error),
-            }
-        }
+        self.work("sealing", Sealer::seal_due, &self.nothing_to_seal);
     }
 
     fn merge_what_is_due(&self) {
-        let mut recorded = self.shared.blocks.recent.recorded();
+        self.work("merging", Sealer::merge_due, &self.nothing_to_merge);
+    }
+
+    /// Does what is due until it is told to stop. `nothing_due` says whether the last look found nothing.
+    fn work(
+        &self,
+        what: &str,
+        due: impl Fn(&Sealer, bool) -> Result<bool, StoreError>,
+        nothing_due: &AtomicBool,
+    ) {
+        let mut burst = Burst::default();
         while !self.is_stopping() {
-            let now = self.shared.blocks.recent.recorded();
-            let is_busy = now - recorded >= BUSY;
-            recorded = now;
-            match self.merge_due(is_busy) {
+            burst.note(self.shared.blocks.recent.recorded());
+            match due(self, burst.goes_on()) {
                 Ok(true) => {}
                 Ok(false) => {
-                    self.nothing_to_merge.store(true, Ordering::SeqCst);
+                    // What waits for the end of a burst is about to be due.
+                    nothing_due.store(!burst.goes_on(), Ordering::SeqCst);
                     self.pause(TICK);
                 }
-                Err(error) => self.report("merging", &error),
+                Err(error) => self.report(what, &error),
             }
         }
     }
@@ -187,20 +213,17 @@ impl Sealer {
         let _turn = turn(&self.sealing_now);
         self.catch_up(&mut turn(&self.copies))?;
         let now = self.shared.clock.now().as_micros();
-        let groups = plan::due(
+        let due = plan::due(
             &self.shared.blocks.recent.unsealed(),
             now,
             &self.sealing,
             is_busy,
         );
-        if groups.is_empty() {
+        if due.is_empty() {
             return Ok(false);
         }
         self.nothing_to_seal.store(false, Ordering::SeqCst);
-        let waiting = self.unsealed_events();
-        apart("annals-seal", waiting > self.sealing.backlog, || {
-            self.seal(&groups)
-        })?;
+        self.seal(&due, self.unsealed_events() > self.sealing.backlog)?;
         Ok(true)
     }
 
@@ -230,28 +253,49 @@ impl Sealer {
         let through = self.shared.committed.load(Ordering::SeqCst);
         loop {
             let _turn = turn(&self.sealing_now);
-            let mut groups = plan::next(&self.shared.blocks.recent.unsealed(), &self.sealing);
-            groups.retain(|unsealed| unsealed.group <= through);
-            if groups.is_empty() {
+            let mut unsealed = self.shared.blocks.recent.unsealed().clone();
+            unsealed.retain(|unsealed| unsealed.group <= through);
+            let next = plan::next(&unsealed, &self.sealing);
+            if next.is_empty() {
                 break;
             }
-            self.seal(&groups)?;
+            self.seal(&next, true)?;
         }
         while self.merge_due(false)? {}
         Ok(())
     }
 
-    /// Moves these groups of the journal into a segment.
-    fn seal(&self, groups: &[Unsealed]) -> Result<(), StoreError> {
-        let (Some(first), Some(last)) = (groups.first(), groups.last()) else {
-            return Ok(());
-        };
+    /// Moves these groups of the journal into segments. The files are made side by side, and count one after the other.
+    fn seal(&self, segments: &[Vec<Unsealed>], urgent: bool) -> Result<(), StoreError> {
+        let made = side_by_side("annals-seal", urgent, segments, |groups| self.make(groups));
+        let mut made = made.into_iter();
+        let result = made.by_ref().try_for_each(|made| self.count(made?));
+        // What comes after groups that could not be sealed does not count either.
+        made.flatten().for_each(|Made { ready, .. }| {
+            self.retire(&mut turn(&self.copies), vec![ready.listed]);
+        });
+        result
+    }
+
+    /// Makes a segment of these groups, which follow on each other.
+    fn make(&self, groups: &[Unsealed]) -> Result<Made, StoreError> {
+        let (first, last) = groups
+            .first()
+            .zip(groups.last())
+            .ok_or(StoreError::Stopped)?;
         let span = (first.group, last.group);
         let gathered = Gathered::read(self, span)?;
         let keys = gathered.keys();
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
-        let ready = self.write(id, span, 0, |out| gathered.write(self, id, out))?;
-        drop(gathered);
+        let level = plan::level(groups, &self.sealing);
+        let ready = self.write(id, span, level, |out| gathered.write(self, id, out))?;
+        Ok(Made { ready, keys })
+    }
+
+    /// Lets a segment count instead of the groups that it was made of.
+    fn count(&self, made: Made) -> Result<(), StoreError> {
+        let Made { ready, keys } = made;
+        let (id, span) = (ready.listed.id, ready.listed.groups);
         let forget_before = self
             .shared
             .uptime()

@@ -20,7 +20,7 @@ pub fn processor_time(pid: u32) -> Duration {
     Duration::from_secs_f64(ticks as f64 / TICKS)
 }
 
-/// The fields of `/proc/<pid>/stat` after the name, which may itself contain spaces: state, ppid, … None if there is no such process.
+/// The fields of `/proc/<pid>/stat` after the name, which may itself contain spaces: state, ppid, … Empty if there is no such process.
 #[must_use]
 pub fn proc_stat(pid: u32) -> Vec<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -93,13 +93,15 @@ impl TestServer {
             ..options
         };
         // As in the store's own tests: everything holds over sealed events too.
-        if std::env::var_os("ANNALS_TEST_SEALING").is_some() {
-            options.sealing = Some(annals_store::Sealing {
+        if std::env::var_os("ANNALS_TEST_SEALING").is_some()
+            && let Some(sealing) = &mut options.sealing
+        {
+            *sealing = annals_store::Sealing {
                 rows: 2,
                 backlog: 2,
                 age: std::time::Duration::ZERO,
                 fan: 2,
-            });
+            };
         }
         let store = Store::open(dir.path(), options).unwrap();
         store

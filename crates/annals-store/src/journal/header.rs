@@ -4,6 +4,7 @@
 //! in which frame), which is all that a reader of rows reads of it; then come seeds, hashes of the
 //! trees, and fingerprints of ids. All numbers are variable-length unless they are hashes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use annals_merkle::{Hash, cover};
@@ -124,7 +125,54 @@ pub(crate) fn seeds_at(size: u64) -> u64 {
     size.div_ceil(annals_event::TILE)
 }
 
+/// The parts of a group one after the other, by rising slot, without their growth.
+pub(crate) struct Parts {
+    directory: Vec<u8>,
+    /// How many bytes of the directory are left.
+    rest: usize,
+    /// How many parts.
+    left: usize,
+    recorded_at: i64,
+}
+
+impl Parts {
+    /// Of a group with this header, as it is stored.
+    pub(crate) fn of(header: &[u8]) -> Result<Parts, Malformed> {
+        let directory = directory(header)?;
+        let mut input = Input::new(directory);
+        let recorded_at = Header::begin(&mut input)?.recorded_at;
+        let left = input.count(8)?;
+        Ok(Parts {
+            rest: input.left(),
+            directory: directory.to_vec(),
+            left,
+            recorded_at,
+        })
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Part>, Malformed> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let begin = self.directory.len() - self.rest;
+        let mut input = Input::new(self.directory.get(begin..).unwrap_or_default());
+        let part = directory_part(&mut input, self.recorded_at)?;
+        self.rest = input.left();
+        self.left -= 1;
+        Ok(Some(part))
+    }
+}
+
 impl Header {
+    /// Where in the body a frame lies; `None` if there is no such frame.
+    pub(crate) fn frame_range(&self, frame: u32) -> Option<Range<usize>> {
+        let frame = to_usize(frame);
+        let length = self.frames.get(frame)?.stored;
+        let before = self.frames[..frame].iter();
+        let begin: usize = before.map(|before| to_usize(before.stored)).sum();
+        Some(begin..begin + to_usize(length))
+    }
+
     /// The header as bytes: the length of the directory, the directory, and the rest, both with a
     /// checksum. Who reads rows needs the directory only.
     pub(crate) fn encode(&self) -> Vec<u8> {

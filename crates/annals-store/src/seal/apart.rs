@@ -13,25 +13,41 @@ const STEPS: i32 = 10;
 pub(super) fn apart<T: Send>(
     name: &str,
     urgent: bool,
-    work: impl FnOnce() -> Result<T, StoreError> + Send,
+    work: impl Fn() -> Result<T, StoreError> + Sync,
 ) -> Result<T, StoreError> {
+    let mut results = side_by_side(name, urgent, &[()], |()| work());
+    results.pop().unwrap_or(Err(StoreError::Stopped))
+}
+
+/// As [`apart`], on a thread for each of `pieces`.
+pub(super) fn side_by_side<P: Sync, T: Send>(
+    name: &str,
+    urgent: bool,
+    pieces: &[P],
+    work: impl Fn(&P) -> Result<T, StoreError> + Sync,
+) -> Vec<Result<T, StoreError>> {
+    let work = &work;
     thread::scope(|scope| {
-        let step_back_and_work = || {
-            if !urgent {
-                step_back();
-            }
-            work()
+        let spawn = |piece| {
+            let step_back_and_work = move || {
+                if !urgent {
+                    step_back();
+                }
+                work(piece)
+            };
+            thread::Builder::new()
+                .name(name.to_owned())
+                .spawn_scoped(scope, step_back_and_work)
+                .map_err(|source| StoreError::File {
+                    path: name.into(),
+                    source,
+                })
         };
-        let worker = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn_scoped(scope, step_back_and_work);
-        match worker {
-            Ok(worker) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            Err(source) => Err(StoreError::File {
-                path: name.into(),
-                source,
-            }),
-        }
+        let workers: Vec<_> = pieces.iter().map(spawn).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic))
+        };
+        workers.into_iter().map(|worker| join(worker?)).collect()
     })
 }
 

@@ -3,12 +3,16 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::gather::{GROUP_BYTES, OF_EVERY_GROUP};
 use crate::Sealing;
 use crate::manifest::Listed;
 use crate::recent::{SegmentId, Unsealed};
 
-/// How many bytes of events are sealed at once, before compression: they are in memory meanwhile.
-const BYTES_AT_ONCE: u64 = 48 << 20;
+/// How many bytes the groups of one segment may take in memory while they are sealed.
+const BYTES_AT_ONCE: u64 = 32 << 20;
+
+/// How many segments are made side by side where there is enough for them.
+const SIDE_BY_SIDE: u64 = 2;
 
 /// No segment is made larger than this by merging: its index is in memory while it is made, and a merge has
 /// to end.
@@ -17,7 +21,7 @@ const ROWS_MAX: u64 = 16 << 20;
 /// So many times the segments that become one are too many: they are merged whatever else is going on.
 pub(super) const SEGMENTS_MANY: usize = 8;
 
-/// The groups that are to be sealed now, if it is time for it.
+/// The groups that are to be sealed now, of each segment, if it is time for it.
 ///
 /// It is when there are enough events for a segment and no burst is going on, when there are so many that
 /// the journal would grow beyond its bound, or when the oldest have waited for long.
@@ -26,11 +30,11 @@ pub(super) fn due(
     now: i64,
     sealing: &Sealing,
     is_busy: bool,
-) -> Vec<Unsealed> {
+) -> Vec<Vec<Unsealed>> {
     let Some(oldest) = unsealed.front() else {
         return Vec::new();
     };
-    let events: u64 = unsealed.iter().map(|group| u64::from(group.events)).sum();
+    let events = events(unsealed);
     let age = i64::try_from(sealing.age.as_micros()).unwrap_or(i64::MAX);
     let enough = match is_busy {
         true => sealing.backlog.max(sealing.rows),
@@ -43,19 +47,63 @@ pub(super) fn due(
     }
 }
 
-/// The oldest groups that make a segment; fewer if there are not enough.
-pub(super) fn next(unsealed: &VecDeque<Unsealed>, sealing: &Sealing) -> Vec<Unsealed> {
-    let (mut events, mut bytes) = (0, 0);
-    let mut groups = Vec::new();
-    for group in unsealed {
-        if !groups.is_empty() && (events >= sealing.rows || bytes >= BYTES_AT_ONCE) {
-            break;
-        }
-        events += u64::from(group.events);
-        bytes += u64::from(group.bytes);
-        groups.push(*group);
-    }
+/// The oldest groups, of each segment. Where many wait a segment is as large as one that is merged of others, which spares the
+/// merge.
+pub(super) fn next(unsealed: &VecDeque<Unsealed>, sealing: &Sealing) -> Vec<Vec<Unsealed>> {
+    let waiting = events(unsealed);
+    let (most, share) = (merged_rows(sealing), waiting / SIDE_BY_SIDE);
+    let (count, most) = match is_large(share, sealing) {
+        true => (SIDE_BY_SIDE, most.min(share)),
+        false => (1, most),
+    };
+    let mut groups = unsealed.iter();
+    (0..count)
+        .map(|_| {
+            let (mut events, mut bytes) = (0, 0);
+            let mut taken = Vec::new();
+            while (taken.is_empty() || (events < most && bytes < BYTES_AT_ONCE))
+                && let Some(group) = groups.next()
+            {
+                events += u64::from(group.events);
+                bytes += memory(group);
+                taken.push(*group);
+            }
+            taken
+        })
+        .filter(|taken| !taken.is_empty())
+        .collect()
+}
+
+fn events<'a>(groups: impl IntoIterator<Item = &'a Unsealed>) -> u64 {
     groups
+        .into_iter()
+        .map(|group| u64::from(group.events))
+        .sum()
+}
+
+/// What a group takes in memory while it is sealed, about.
+fn memory(group: &Unsealed) -> u64 {
+    OF_EVERY_GROUP + u64::from(group.bytes).min(GROUP_BYTES)
+}
+
+/// The level of the segment that these groups make.
+pub(super) fn level(groups: &[Unsealed], sealing: &Sealing) -> u32 {
+    u32::from(is_large(events(groups), sealing))
+}
+
+/// Whether a segment with so many events counts as one that is merged of others.
+fn is_large(events: u64, sealing: &Sealing) -> bool {
+    events >= merged_rows(sealing) / 4 * 3
+}
+
+/// How many events a segment holds that is merged of others which were sealed.
+fn merged_rows(sealing: &Sealing) -> u64 {
+    sealing.rows.saturating_mul(fan(sealing) as u64)
+}
+
+/// How many segments become one.
+fn fan(sealing: &Sealing) -> usize {
+    sealing.fan.max(2)
 }
 
 /// Which of the segments are to become one: as many neighbours of the same level as make the next level.
@@ -66,7 +114,7 @@ pub(super) fn merge(
     sealing: &Sealing,
     left_alone: &dyn Fn(SegmentId) -> bool,
 ) -> Option<Range<usize>> {
-    let fan = sealing.fan.max(2);
+    let fan = fan(sealing);
     let mut found: Option<Range<usize>> = None;
     for begin in 0..segments.len().saturating_sub(fan - 1) {
         let run = begin..begin + fan;
@@ -117,17 +165,41 @@ mod tests {
     fn sealing_waits_for_enough_or_for_long_and_lets_bursts_pass() {
         let due = |count: u32, now, busy| {
             let unsealed = (1..=count).map(|n| group(n, 10, 0)).collect();
-            super::due(&unsealed, now, &sealing(), busy).len()
+            let due = super::due(&unsealed, now, &sealing(), busy);
+            due.iter().map(Vec::len).collect::<Vec<_>>()
         };
-        assert_eq!(due(0, i64::MAX, false), 0);
-        assert_eq!(due(9, 0, false), 0);
-        assert_eq!(due(10, 0, false), 10);
-        assert_eq!(due(11, 0, false), 10, "the rest waits for the next one");
-        assert_eq!(due(99, 0, true), 0);
-        assert_eq!(due(100, 0, true), 10);
-        assert_eq!(due(1, 60_000_000, true), 1);
+        const NONE: [usize; 0] = [];
+        assert_eq!(due(0, i64::MAX, false), NONE);
+        assert_eq!(due(9, 0, false), NONE);
+        assert_eq!(due(10, 0, false), [10]);
+        assert_eq!(due(11, 0, false), [11], "all that are there");
+        assert_eq!(due(40, 0, false), [30], "the rest waits for the next one");
+        assert_eq!(due(50, 0, false), [25, 25], "side by side");
+        assert_eq!(due(99, 0, true), NONE);
+        assert_eq!(due(100, 0, true), [30, 30]);
+        assert_eq!(due(1, 60_000_000, true), [1]);
         let large = [group(1, 200_000, 0), group(2, 1, 0)].into();
-        assert_eq!(super::due(&large, 0, &sealing(), false).len(), 1);
+        assert_eq!(super::due(&large, 0, &sealing(), false)[0].len(), 1);
+    }
+
+    #[test]
+    fn where_many_wait_the_merge_is_spared() {
+        let level = |events| level(&[group(1, events, 0)], &sealing());
+        assert_eq!([1, 100, 224, 225, 5_000].map(level), [0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn many_small_groups_are_not_sealed_at_once() {
+        let sealing = Sealing::default();
+        let seal = |count, of_each| {
+            let unsealed = (0..count).map(|n| group(n, of_each, 0)).collect();
+            let segments = next(&unsealed, &sealing);
+            let sizes = segments.iter().map(|groups| (groups.len(), events(groups)));
+            sizes.collect::<Vec<_>>()
+        };
+        assert_eq!(seal(100_000, 1), [(12_672, 12_672)]);
+        assert_eq!(seal(100_000, 50), [(1_048, 52_400); 2]);
+        assert_eq!(seal(1_000, 1_000), [(497, 497_000); 2]);
     }
 
     fn segments(levels: &[u32]) -> Vec<Listed> {

@@ -666,6 +666,35 @@ fn a_tally_that_is_not_one_is_refused_or_read_to_its_end() {
     }
 }
 
+/// Without an index nothing is known of checksums, so our own reader of pages meets whatever the disk makes of them.
+#[test]
+fn damaged_pages_are_refused_or_read_and_nothing_breaks() {
+    let file = written(&placed(generated(3_000)));
+    let mut chance = fastrand::Rng::with_seed(9);
+    let mut refused = 0;
+    for _ in 0..300 {
+        let mut damaged = file.to_vec();
+        for _ in 0..chance.usize(1..20) {
+            let byte = chance.usize(4..damaged.len());
+            damaged[byte] = chance.u8(..);
+        }
+        // The footer may be what is damaged.
+        let Ok(segment) = Segment::open(Arc::new(Bytes::from(damaged)), None) else {
+            continue;
+        };
+        for at in (0..segment.rows()).step_by(PAGE_ROWS) {
+            for column in Column::ALL {
+                let (page, _) = segment.page_of(at);
+                refused += usize::from(!matches!(
+                    segment.column_as_written(page, column),
+                    Ok(Some(_))
+                ));
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
 #[test]
 fn a_piece_of_text_is_found_in_a_column_as_in_each_of_its_texts() {
     let mut chance = fastrand::Rng::with_seed(7);

@@ -30,7 +30,7 @@ use report::{Peer, Report, Value};
 use world::World;
 
 /// Events that are generated and sent at a time, so that the generator's memory stays small.
-const SLICE: usize = 100_000;
+const SLICE: usize = 50_000;
 /// Share of the events that is recorded one by one, after everything else.
 const SINGLES: u64 = 25;
 

@@ -138,10 +138,9 @@ pub(super) fn position_in(
         if !segment.may_hold(page, (None, None), probe) {
             continue;
         }
-        let ids = segment.ids(rows.clone())?;
-        if let Some(n) = ids.iter().position(|known| known == id) {
+        if let Some(before) = segment.find_id(rows.clone(), id)? {
             return Ok(Some(
-                entry.first + u64::from(rows.start - entry.row) + n as u64,
+                entry.first + u64::from(rows.start - entry.row + before),
             ));
         }
     }

@@ -28,7 +28,7 @@ use super::page::{GROUP_PAGES, PAGE_ROWS};
 use super::schema::{
     COLUMNS, Column, KEY_DIRECTORY, KEY_ORIGIN, KEY_PAGES, KEY_VERSION, Physical, VERSION,
 };
-use super::uuid::uuid_millis;
+use super::uuid::{uuid_bytes, uuid_millis};
 use super::write::{CONTEXT_COLUMNS, DETAILS_COLUMNS, TARGET_COLUMNS};
 use crate::cache::{Cache, Kind};
 use crate::journal::{to_u32, to_usize};
@@ -356,10 +356,17 @@ impl Segment {
         self.index.as_ref()?.values(slot)
     }
 
-    /// The ids of the rows in `rows`, which lie within one page.
-    pub(crate) fn ids(&self, rows: Range<u32>) -> Result<Vec<String>, Flaw> {
-        let (columns, rows) = self.columns(rows, &[Column::Id, Column::IdText], true)?;
-        Ok(rows.map(|n| columns.id(n).into_owned()).collect())
+    /// How many of the rows in `rows`, which lie within one page, stand before the one with this id, if it is there.
+    pub(crate) fn find_id(&self, rows: Range<u32>, id: &str) -> Result<Option<u32>, Flaw> {
+        let uuid = uuid_bytes(id.as_bytes());
+        // Nearly all ids are UUIDs, which lie there as bytes: they are compared as they lie.
+        let (column, wanted) = match &uuid {
+            Some(uuid) => (Column::Id, &uuid[..]),
+            None => (Column::IdText, id.as_bytes()),
+        };
+        let (columns, mut rows) = self.columns(rows, &[column], true)?;
+        let found = rows.position(|row| columns.bytes(column, row) == Some(wanted));
+        Ok(found.map(to_u32))
     }
 
     /// The events among the rows in `rows`, which lie within one page, with these parts of them.

@@ -434,8 +434,11 @@ fn any_part_of_any_run_of_rows_is_read() {
             assert!(same(found, row));
         }
         assert_eq!(found.len(), (end - at) as usize);
-        let ids = segment.ids(at..end).unwrap();
-        assert_eq!(ids[0], found[0].draft.skeleton.id);
+        let find = |id: &str| segment.find_id(at..end, id).unwrap();
+        let (last, before) = (found.last().unwrap(), found.len() - 1);
+        assert_eq!(find(&last.draft.skeleton.id), Some(before as u32));
+        assert_eq!(find(&last.draft.skeleton.id.to_uppercase()), None);
+        assert_eq!(find("none"), None);
     }
 }
 

@@ -10,10 +10,14 @@ use crate::submission::{Lane, Submission};
 const WAITING_EVENTS: usize = 1 << 16;
 const WAITING_BYTES: usize = 64 << 20;
 
-/// How many events and bytes go into one group. A single submission may be larger. Larger groups
-/// would commit a little faster, and be slower to read one log's few events from.
-const GROUP_EVENTS: usize = 2048;
-const GROUP_BYTES: usize = 5 << 18;
+/// How many events and bytes go into one group. A single submission may be larger. Groups that are not
+/// large keep everybody at work: while one is formed, the one before goes to the disk and the next is read.
+const GROUP_EVENTS: usize = 512;
+const GROUP_BYTES: usize = 5 << 16;
+
+/// A group may be so many times as large where the disk is what everybody waits for: then each fsync is
+/// shared by more.
+const LARGE: usize = 4;
 
 /// Where so many submissions came together last time, as many are likely to come again: the next
 /// group waits for them a moment. What a commit costs beside its events is then shared by more; where
@@ -22,7 +26,7 @@ const GATHER_FROM: usize = 8;
 /// How long it waits at most.
 const GATHER: Duration = Duration::from_micros(750);
 /// A group of so many events need not wait for more.
-const GATHER_EVENTS: usize = 64;
+const GATHER_EVENTS: usize = 32;
 
 /// Submissions, a lane for each workspace, and one for what is for several. Lanes take turns, so that a
 /// busy one delays the others by at most one submission each.
@@ -138,8 +142,9 @@ impl Queue {
         self.wake.notify_all();
     }
 
-    /// Waits for work. With `after`, the writer's finishing anything beyond that count is work too.
-    pub(crate) fn take(&self, after: Option<u64>) -> (Work, u64) {
+    /// Waits for work. With `after`, the writer's finishing anything beyond that count is work too. `large` says
+    /// that a group should share its fsync with many.
+    pub(crate) fn take(&self, after: Option<u64>, large: bool) -> (Work, u64) {
         let mut waiting = self.lock();
         waiting.waits_for_writer = after.is_some();
         let mut until = None;
@@ -156,7 +161,7 @@ impl Queue {
                     continue;
                 }
             }
-            let group = waiting.next_group();
+            let group = waiting.next_group(if large { LARGE } else { 1 });
             if !group.is_empty() {
                 waiting.last = group.len();
                 return (Work::Group(group), finished);
@@ -205,7 +210,8 @@ impl Waiting {
             || (pressed && lane_events > 0 && full(lane_events + events, lane_bytes + bytes, 8))
     }
 
-    fn next_group(&mut self) -> Vec<Submission> {
+    /// What goes into the next group, which may be so many times as large as others.
+    fn next_group(&mut self, times: usize) -> Vec<Submission> {
         let mut group: Vec<Submission> = Vec::new();
         let (mut events, mut bytes) = (0, 0);
         let has_room = |group: &Vec<Submission>, events: usize, bytes: usize, next: &Submission| {
@@ -213,8 +219,8 @@ impl Waiting {
             group.is_empty()
                 || (!next.is_alone()
                     && !group[0].is_alone()
-                    && events + next.events() <= GROUP_EVENTS
-                    && bytes + next.bytes() <= GROUP_BYTES)
+                    && events + next.events() <= times * GROUP_EVENTS
+                    && bytes + next.bytes() <= times * GROUP_BYTES)
         };
         while let Some(next) = self.returned.front() {
             if !has_room(&group, events, bytes, next) {
@@ -292,7 +298,7 @@ mod tests {
     }
 
     fn slots(queue: &Queue) -> Vec<Slot> {
-        match queue.take(None).0 {
+        match queue.take(None, false).0 {
             Work::Group(group) => group
                 .iter()
                 .map(|submission| match submission.lane() {
@@ -353,6 +359,19 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_larger_where_the_disk_is_slow() {
+        let queue = Queue::new();
+        for _ in 0..20 {
+            assert!(queue.push(submission(1, GROUP_EVENTS / 2, false)).is_ok());
+        }
+        let taken = |large| match queue.take(None, large).0 {
+            Work::Group(group) => group.len(),
+            Work::Finished | Work::Closed => 0,
+        };
+        assert_eq!([taken(false), taken(true), taken(false)], [2, 2 * LARGE, 2]);
+    }
+
+    #[test]
     fn a_busy_log_cannot_take_the_whole_queue() {
         let queue = Queue::new();
         let mut taken = 0;
@@ -366,7 +385,7 @@ mod tests {
         // Another one still has room, and our own events always do.
         assert!(queue.push(submission(2, 1000, false)).is_ok());
         assert!(queue.push(submission(1, 1000, true)).is_ok());
-        while matches!(queue.take(None).0, Work::Group(_)) && queue.lock().events > 0 {}
+        while matches!(queue.take(None, false).0, Work::Group(_)) && queue.lock().events > 0 {}
         let waiting = queue.lock();
         assert_eq!((waiting.events, waiting.bytes), (0, 0));
         drop(waiting);

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
 
 use annals_event::LeafMaker;
 use annals_merkle::CompactRange;
@@ -99,6 +99,8 @@ pub(crate) struct Sequencer {
     next_group: u32,
     epoch: u64,
     deferred: Vec<Submission>,
+    /// The last group had to wait for the writer.
+    writer_is_behind: bool,
     compressor: Compressor,
     leaf_maker: LeafMaker,
 }
@@ -116,6 +118,7 @@ impl Sequencer {
             next_group: committed + 1,
             epoch: 0,
             deferred: Vec::new(),
+            writer_is_behind: false,
             compressor: Compressor::new()?,
             leaf_maker: LeafMaker::new(),
         })
@@ -126,7 +129,7 @@ impl Sequencer {
         let mut finished = 0;
         loop {
             let after = (!self.deferred.is_empty()).then_some(finished);
-            let (work, now) = self.shared.queue.take(after);
+            let (work, now) = self.shared.queue.take(after, self.writer_is_behind);
             finished = now;
             let mut group = std::mem::take(&mut self.deferred);
             match work {
@@ -242,8 +245,18 @@ impl Sequencer {
                 return true;
             }
         };
-        // Blocks until the writer is done with the group before.
-        self.writer.send(Job::Commit(Box::new(formed))).is_ok()
+        match self.writer.try_send(Job::Commit(Box::new(formed))) {
+            Ok(()) => {
+                self.writer_is_behind = false;
+                true
+            }
+            // Blocks until the writer is done with the group before.
+            Err(TrySendError::Full(job)) => {
+                self.writer_is_behind = true;
+                self.writer.send(job).is_ok()
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        }
     }
 
     /// Where a log ends, as planned or as committed.

@@ -93,7 +93,7 @@ pub(super) fn level(groups: &[Unsealed], sealing: &Sealing) -> u32 {
 
 /// Whether a segment with so many events counts as one that is merged of others.
 fn is_large(events: u64, sealing: &Sealing) -> bool {
-    events >= merged_rows(sealing) / 4 * 3
+    events >= merged_rows(sealing) / 2
 }
 
 /// How many events a segment holds that is merged of others which were sealed.
@@ -173,8 +173,13 @@ mod tests {
         assert_eq!(due(9, 0, false), NONE);
         assert_eq!(due(10, 0, false), [10]);
         assert_eq!(due(11, 0, false), [11], "all that are there");
-        assert_eq!(due(40, 0, false), [30], "the rest waits for the next one");
+        assert_eq!(due(29, 0, false), [29], "too few for two");
         assert_eq!(due(50, 0, false), [25, 25], "side by side");
+        assert_eq!(
+            due(70, 0, false),
+            [30, 30],
+            "the rest waits for the next one"
+        );
         assert_eq!(due(99, 0, true), NONE);
         assert_eq!(due(100, 0, true), [30, 30]);
         assert_eq!(due(1, 60_000_000, true), [1]);
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn where_many_wait_the_merge_is_spared() {
         let level = |events| level(&[group(1, events, 0)], &sealing());
-        assert_eq!([1, 100, 224, 225, 5_000].map(level), [0, 0, 0, 1, 1]);
+        assert_eq!([1, 100, 149, 150, 5_000].map(level), [0, 0, 0, 1, 1]);
     }
 
     #[test]

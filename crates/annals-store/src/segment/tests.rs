@@ -436,7 +436,7 @@ fn any_part_of_any_run_of_rows_is_read() {
         assert_eq!(found.len(), (end - at) as usize);
         let find = |id: &str| segment.find_id(at..end, id).unwrap();
         let (last, before) = (found.last().unwrap(), found.len() - 1);
-        assert_eq!(find(&last.draft.skeleton.id), Some(before as u32));
+        assert_eq!(find(&last.draft.skeleton.id), Some(to_u32(before)));
         assert_eq!(find(&last.draft.skeleton.id.to_uppercase()), None);
         assert_eq!(find("none"), None);
     }

@@ -63,6 +63,8 @@ pub(crate) const BATCH: usize = 500;
 pub(crate) const BATCH_CONNECTIONS: usize = 4;
 /// Connections that send single events.
 pub(crate) const SINGLE_CONNECTIONS: usize = 64;
+/// Connections that send PostgreSQL single rows. Each is a process there.
+pub(crate) const PEER_CONNECTIONS: usize = 32;
 
 const HELP: &str = "\
 Durable ingest of Annals over HTTP against PostgreSQL's, in one run.
@@ -192,6 +194,22 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
                 println!("{}", comparison.line(&annals.run(work).await?));
             }
         }
+        if let Ok(rate) = std::env::var("OPEN") {
+            annals.settle().await?;
+            for r in rate.split(',') {
+                let Some((rate, run)) = annals.open_loop(&profile, r.parse()?).await? else {
+                    continue;
+                };
+                println!(
+                    "open {rate} {:?} p50 {:?} p90 {:?} p99 {:?} cpu {:.1}",
+                    run.elapsed,
+                    run.quantile(0.5),
+                    run.quantile(0.9),
+                    run.quantile(0.99),
+                    run.cpu_micros()
+                );
+            }
+        }
         drop(annals);
         return Ok(std::fs::remove_dir_all(&plan.dir)?);
     }
@@ -203,6 +221,9 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
             // Alternate, so that a drift of the machine meets both.
             let annals_first = round % 2 == 1;
             for first in [true, false] {
+                // What one has left to do is not to slow the other down.
+                annals.settle().await?;
+                postgres.tidy_up().await?;
                 if first == annals_first {
                     comparison.annals.push(annals.run(work).await?);
                 } else {
@@ -213,6 +234,8 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     }
     eprintln!("open loop …");
     let rate = report::median(report.singles().annals.iter().map(load::Run::rate)) * 0.6;
+    annals.settle().await?;
+    postgres.tidy_up().await?;
     report.open_loop = annals.open_loop(&profile, rate).await?;
     report.settings = postgres.settings().await?;
     report.memory_annals = annals.resident_bytes();

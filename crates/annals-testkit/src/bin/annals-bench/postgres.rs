@@ -12,7 +12,7 @@ use tokio_postgres::{Client, NoTls, Statement};
 use uuid::Uuid;
 
 use crate::load::Run;
-use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS, Work, machine};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, PEER_CONNECTIONS, Work, machine};
 
 /// The table and its indexes, as a careful team would make them.
 const TABLE: &str = "
@@ -81,6 +81,14 @@ impl Postgres {
         Ok(client)
     }
 
+    /// Lets it do at once what autovacuum and checkpoints would do later.
+    pub(crate) async fn tidy_up(&self) -> Result<(), Failure> {
+        let client = self.connect().await?;
+        client.batch_execute("vacuum analyze audit_event").await?;
+        client.batch_execute("checkpoint").await?;
+        Ok(())
+    }
+
     /// Ends it as a crash would.
     pub(crate) fn crash(&mut self) -> Result<(), Failure> {
         Ok(self.cluster.crash()?)
@@ -117,7 +125,7 @@ impl Postgres {
             }
             Work::Singles(events) => {
                 let rows: Vec<Row> = events.iter().map(Row::of).collect();
-                self.measure(events.len(), rows, SINGLE_CONNECTIONS, SINGLE_INSERT)
+                self.measure(events.len(), rows, PEER_CONNECTIONS, SINGLE_INSERT)
                     .await
             }
         }

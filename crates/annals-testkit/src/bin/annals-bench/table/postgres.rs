@@ -15,9 +15,8 @@ use crate::{Failure, machine};
 impl Postgres {
     /// Lets it tidy up after the loading, as autovacuum would, and says what table and indexes take.
     pub(super) async fn settle(&self) -> Result<u64, Failure> {
+        self.tidy_up().await?;
         let client = self.connect().await?;
-        client.batch_execute("vacuum analyze audit_event").await?;
-        client.batch_execute("checkpoint").await?;
         let sizes = "select pg_total_relation_size('audit_event')";
         let bytes: i64 = client.query_one(sizes, &[]).await?.get(0);
         Ok(bytes.unsigned_abs())

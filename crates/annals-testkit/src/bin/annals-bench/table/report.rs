@@ -8,7 +8,7 @@ use super::options::Options;
 use super::world::{Answer, World};
 use crate::load::Run;
 use crate::report::median;
-use crate::{BATCH, BATCH_CONNECTIONS, Failure, SINGLE_CONNECTIONS};
+use crate::{BATCH, BATCH_CONNECTIONS, Failure, PEER_CONNECTIONS, SINGLE_CONNECTIONS};
 
 pub(super) const BATCHES: &str = "durable ingest, batches of 500";
 pub(super) const SUSTAINED: &str = "the same, until everything is where it stays";
@@ -230,7 +230,7 @@ impl Report {
             out,
             "\nRates and latencies are medians of {} rounds of Annals and {} of PostgreSQL, one of the others; latencies p50 / p99 of one client, warm, then \
              CPU µs an event or an answer, of the server without its client (SQLite, DuckDB and chDB run inside theirs). A ratio above 1 is in favour of Annals. \
-             Batches of {BATCH} over {BATCH_CONNECTIONS} connections and single events over {SINGLE_CONNECTIONS}, of Annals by HTTP, of PostgreSQL over its Unix socket; the others have \
+             Batches of {BATCH} over {BATCH_CONNECTIONS} connections, of Annals by HTTP, of PostgreSQL over its Unix socket; single events over {SINGLE_CONNECTIONS} and {PEER_CONNECTIONS}; the others have \
              one connection, and DuckDB and chDB write their CSV in one statement. All {answers} answers, ids and counts, were the same, and those that the generated events give.\n",
             options.rounds, options.postgres_rounds,
         );

@@ -190,26 +190,16 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
         .map(|slice| Round::new(slice, plan));
     if plan.alone {
         for round in rounds {
-            for (comparison, work) in report.comparisons.iter().zip(round.works()) {
-                println!("{}", comparison.line(&annals.run(work).await?));
+            for (comparison, work) in report.comparisons.iter_mut().zip(round.works()) {
+                annals.settle().await?;
+                let run = annals.run(work).await?;
+                println!("{}", comparison.line(&run));
+                comparison.annals.push(run);
             }
         }
-        if let Ok(rate) = std::env::var("OPEN") {
-            annals.settle().await?;
-            for r in rate.split(',') {
-                let Some((rate, run)) = annals.open_loop(&profile, r.parse()?).await? else {
-                    continue;
-                };
-                println!(
-                    "open {rate} {:?} p50 {:?} p90 {:?} p99 {:?} cpu {:.1}",
-                    run.elapsed,
-                    run.quantile(0.5),
-                    run.quantile(0.9),
-                    run.quantile(0.99),
-                    run.cpu_micros()
-                );
-            }
-        }
+        annals.settle().await?;
+        report.open_loop = annals.open_loop(&profile, report.open_rate()).await?;
+        println!("{}", report.open_loop());
         drop(annals);
         return Ok(std::fs::remove_dir_all(&plan.dir)?);
     }
@@ -233,10 +223,9 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
         }
     }
     eprintln!("open loop …");
-    let rate = report::median(report.singles().annals.iter().map(load::Run::rate)) * 0.6;
     annals.settle().await?;
     postgres.tidy_up().await?;
-    report.open_loop = annals.open_loop(&profile, rate).await?;
+    report.open_loop = annals.open_loop(&profile, report.open_rate()).await?;
     report.settings = postgres.settings().await?;
     report.memory_annals = annals.resident_bytes();
     report.machine = machine::describe(&plan.dir)?;

@@ -3,7 +3,7 @@
 //! Counters are plain atomics in tables that are laid out once: the labels are routes, methods and
 //! classes of status, whose number is known, never workspaces or keys, whose number is not.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,8 +19,10 @@ const BUCKETS: [u64; 12] = [
 /// Counters of one server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    routes: HashMap<String, RouteCounters>,
-    elsewhere: RouteCounters,
+    routes: Vec<Route>,
+    /// Which of the routes a path leads to.
+    paths: matchit::Router<usize>,
+    elsewhere: Route,
     /// Events that were recorded.
     pub(crate) recorded: AtomicU64,
     /// Events that had been recorded before.
@@ -35,8 +37,11 @@ pub(crate) struct Metrics {
     pub(crate) downloads: AtomicU64,
 }
 
+/// Counters of one route.
 #[derive(Debug, Default)]
-struct RouteCounters {
+pub(crate) struct Route {
+    /// As it was declared; `None` for paths that lead nowhere.
+    path: Option<String>,
     /// By method (see [`METHODS`]) and class of status (1xx to 5xx).
     requests: [[AtomicU64; 5]; METHODS.len()],
     buckets: [AtomicU64; BUCKETS.len()],
@@ -59,12 +64,21 @@ pub(crate) struct Gauge {
 impl Metrics {
     /// Counters for these routes.
     pub(crate) fn new(routes: impl IntoIterator<Item = String>) -> Self {
+        let (mut counters, mut paths) = (Vec::new(), matchit::Router::new());
+        // Some are declared once for each method.
+        for path in BTreeSet::from_iter(routes) {
+            // What the router of the server takes, this one takes too.
+            if paths.insert(path.clone(), counters.len()).is_ok() {
+                counters.push(Route {
+                    path: Some(path),
+                    ..Route::default()
+                });
+            }
+        }
         Self {
-            routes: routes
-                .into_iter()
-                .map(|r| (r, RouteCounters::default()))
-                .collect(),
-            elsewhere: RouteCounters::default(),
+            routes: counters,
+            paths,
+            elsewhere: Route::default(),
             recorded: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
@@ -74,29 +88,12 @@ impl Metrics {
         }
     }
 
-    /// Counts one answered request.
-    pub(crate) fn observe(
-        &self,
-        route: Option<&str>,
-        method: &Method,
-        status: StatusCode,
-        elapsed: Duration,
-    ) {
-        let counters = route
-            .and_then(|r| self.routes.get(r))
-            .unwrap_or(&self.elsewhere);
-        let method = METHODS
-            .iter()
-            .position(|m| *m == method.as_str())
-            .unwrap_or(METHODS.len() - 1);
-        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
-        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        counters.requests[method][class].fetch_add(1, Relaxed);
-        counters.micros.fetch_add(micros, Relaxed);
-        counters.count.fetch_add(1, Relaxed);
-        if let Some(bucket) = BUCKETS.iter().position(|bound| micros <= *bound) {
-            counters.buckets[bucket].fetch_add(1, Relaxed);
-        }
+    /// The counters of the route that a path leads to.
+    pub(crate) fn route(&self, path: &str) -> &Route {
+        let found = self.paths.at(path).ok();
+        found
+            .and_then(|found| self.routes.get(*found.value))
+            .unwrap_or(&self.elsewhere)
     }
 
     /// The text.
@@ -203,13 +200,33 @@ impl Metrics {
         out
     }
 
-    fn each(&self, mut visit: impl FnMut(&str, &RouteCounters)) {
-        let mut routes: Vec<_> = self.routes.iter().collect();
-        routes.sort_by_key(|(route, _)| route.as_str());
-        for (route, counters) in routes {
-            visit(route, counters);
+    fn each(&self, mut visit: impl FnMut(&str, &Route)) {
+        for route in self.routes.iter().chain([&self.elsewhere]) {
+            visit(route.path().unwrap_or("other"), route);
         }
-        visit("other", &self.elsewhere);
+    }
+}
+
+impl Route {
+    /// The path as it was declared; `None` where there is no such route.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Counts one answered request.
+    pub(crate) fn observe(&self, method: &Method, status: StatusCode, elapsed: Duration) {
+        let method = METHODS
+            .iter()
+            .position(|m| *m == method.as_str())
+            .unwrap_or(METHODS.len() - 1);
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        self.requests[method][class].fetch_add(1, Relaxed);
+        self.micros.fetch_add(micros, Relaxed);
+        self.count.fetch_add(1, Relaxed);
+        if let Some(bucket) = BUCKETS.iter().position(|bound| micros <= *bound) {
+            self.buckets[bucket].fetch_add(1, Relaxed);
+        }
     }
 }
 

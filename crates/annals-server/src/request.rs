@@ -6,12 +6,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Method, StatusCode};
-use axum::middleware::Next;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use tower::ServiceExt;
 use tracing::Level;
 
 use crate::app::App;
@@ -19,7 +20,7 @@ use crate::error::ApiError;
 use crate::ids;
 
 /// The header that names a request; support asks for it.
-pub(crate) const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request in hand, for what is recorded about it.
 #[derive(Debug, Clone)]
@@ -45,55 +46,83 @@ pub(crate) struct Notes {
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) String);
 
-/// The layer.
-pub(crate) async fn track(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = ids::request_id();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let method = request.method().clone();
-    let notes = app.config.log_requests.then(|| Arc::new(Notes::default()));
-    if let Some(notes) = &notes {
-        request.extensions_mut().insert(Arc::clone(notes));
-    }
-    request.extensions_mut().insert(RequestId(id.clone()));
+/// All routes, and what is done around them. It stands before the router: as a layer of each route it would
+/// cost several allocations a request.
+#[derive(Clone)]
+pub(crate) struct Front {
+    app: App,
+    routes: Router,
+}
 
-    let mut response = caught(next.run(request)).await;
-
-    let elapsed = started.elapsed();
-    let status = response.status();
-    let route = route.as_ref().map(MatchedPath::as_str);
-    app.metrics.observe(route, &method, status, elapsed);
-    if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
-        let request_id = id.to_str().unwrap_or_default();
-        tracing::error!(request.id = request_id, error = %cause, "cannot answer a request");
+impl Front {
+    /// Stands before these routes.
+    pub(crate) fn new(app: App, routes: Router) -> Self {
+        Self { app, routes }
     }
-    if let Some(notes) = notes {
-        let line = Line {
-            method: &method,
-            route,
-            status,
-            elapsed,
-            id: &id,
-            notes: &notes,
-        };
-        // An event that was recorded is the daily bread of this server: at `debug`, so that the log
-        // of a busy installation shows what people did with it and what went wrong.
-        if status.is_success()
-            && route.is_some_and(|r| r == INGEST || r == INGEST_BATCH)
-            && method == Method::POST
-        {
-            line.write(Level::DEBUG);
-        } else {
-            line.write(Level::INFO);
+
+    /// Stands before these routes too.
+    pub(crate) fn with_routes(self, more: Router) -> Self {
+        Self {
+            app: self.app,
+            routes: self.routes.merge(more),
         }
     }
-    let headers = response.headers_mut();
-    // Answers to a key are for its holder alone; what may be kept says so itself.
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_REQUEST_ID, id);
-    response
+
+    /// Answers a request.
+    pub(crate) async fn answer(&self, mut request: Request) -> Response {
+        let started = Instant::now();
+        let app = &self.app;
+        let id = ids::request_id();
+        let route = app.metrics.route(request.uri().path());
+        let method = request.method().clone();
+        let notes = app.config.log_requests.then(|| Arc::new(Notes::default()));
+        if let Some(notes) = &notes {
+            request.extensions_mut().insert(Arc::clone(notes));
+        }
+        request.extensions_mut().insert(RequestId(id.clone()));
+
+        let mut response = caught(async {
+            let Ok(response) = self.routes.clone().oneshot(request).await;
+            response
+        })
+        .await;
+
+        let elapsed = started.elapsed();
+        let status = response.status();
+        route.observe(&method, status, elapsed);
+        if let Some(Cause(cause)) = response.extensions_mut().remove::<Cause>() {
+            let request_id = id.to_str().unwrap_or_default();
+            tracing::error!(request.id = request_id, error = %cause, "cannot answer a request");
+        }
+        if let Some(notes) = notes {
+            let route = route.path();
+            let line = Line {
+                method: &method,
+                route,
+                status,
+                elapsed,
+                id: &id,
+                notes: &notes,
+            };
+            // An event that was recorded is the daily bread of this server: at `debug`, so that the log
+            // of a busy installation shows what people did with it and what went wrong.
+            if status.is_success()
+                && route.is_some_and(|r| r == INGEST || r == INGEST_BATCH)
+                && method == Method::POST
+            {
+                line.write(Level::DEBUG);
+            } else {
+                line.write(Level::INFO);
+            }
+        }
+        let headers = response.headers_mut();
+        // Answers to a key are for its holder alone; what may be kept says so itself.
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        headers.insert(X_REQUEST_ID, id);
+        response
+    }
 }
 
 /// A fault in a handler ends its request, with an answer, and nothing else: not the connection, on

@@ -1,16 +1,16 @@
 //! Every route of the server, put together once.
 
 use axum::Router;
-use axum::middleware;
 use axum::response::IntoResponse;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::api;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::{api, request};
+use crate::request::Front;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -59,11 +59,12 @@ pub(crate) fn api() -> (Router<App>, OpenApi) {
     (router, description)
 }
 
-/// The whole router: API and pages, with the layer around every request.
-pub(crate) fn whole(app: App, api: Router<App>) -> Router {
-    api.merge(crate::viewer::routes())
+/// API and pages, with what is done around every request.
+pub(crate) fn whole(app: App, api: Router<App>) -> Front {
+    let routes = api
+        .merge(crate::viewer::routes())
         .fallback(async || ApiError::NoRoute.into_response())
         .method_not_allowed_fallback(async || ApiError::Method.into_response())
-        .layer(middleware::from_fn_with_state(app.clone(), request::track))
-        .with_state(app)
+        .with_state(app.clone());
+    Front::new(app, routes)
 }

@@ -4,13 +4,13 @@
 //! what that does not give: a bound on connections, a time limit on the head of a request and on
 //! idle connections, small buffers, and a drain that ends.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
@@ -19,9 +19,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tower::ServiceExt;
 
 use crate::config::Limits;
+use crate::request::Front;
 
 /// How long running requests may go on after the signal to stop.
 pub(crate) const DRAIN: Duration = Duration::from_secs(9);
@@ -37,7 +37,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 /// Serves until `shutdown` resolves, then lets running requests finish for at most [`DRAIN`].
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    front: Front,
     limits: &Limits,
     shutdown: impl Future<Output = ()> + Send,
 ) {
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
                     stream,
                     address,
                     http.clone(),
-                    router.clone(),
+                    front.clone(),
                     stopped.clone(),
                 );
                 tokio::spawn(async move {
@@ -95,14 +95,15 @@ async fn connection(
     stream: TcpStream,
     address: SocketAddr,
     http: http1::Builder,
-    router: Router,
+    front: Front,
     mut stopped: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(Peer(address));
-        router.clone().oneshot(request)
+        let front = front.clone();
+        async move { Ok::<_, Infallible>(front.answer(request).await) }
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use annals_store::Store;
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::Request;
+use axum::response::Response;
 use tokio::net::TcpListener;
 
 use crate::api::docs::page;
 use crate::app::App;
 use crate::config::{Config, ConfigError};
+use crate::request::Front;
 use crate::{router, serve, viewer};
 
 mod first_keys;
@@ -19,7 +22,7 @@ mod first_keys;
 #[derive(Clone)]
 pub struct Server {
     app: App,
-    router: Router,
+    front: Front,
 }
 
 impl Server {
@@ -37,13 +40,13 @@ impl Server {
         let docs = Bytes::from(page::render(&json));
         let openapi = Bytes::from(json.to_string());
         let app = App::new(store, config, routes.collect(), openapi, docs);
-        let router = router::whole(app.clone(), api);
-        Ok(Self { app, router })
+        let front = router::whole(app.clone(), api);
+        Ok(Self { app, front })
     }
 
-    /// The router, for tests in process.
-    pub fn router(&self) -> Router {
-        self.router.clone()
+    /// Answers a request that came by no connection: the way in for tests in process.
+    pub async fn answer(&self, request: Request) -> Response {
+        self.front.answer(request).await
     }
 
     /// The description of the API, as OpenAPI 3.1 JSON text.
@@ -56,7 +59,7 @@ impl Server {
     /// the demo.
     #[must_use]
     pub fn with_routes(mut self, more: Router) -> Self {
-        self.router = self.router.merge(more);
+        self.front = self.front.with_routes(more);
         self
     }
 
@@ -68,7 +71,7 @@ impl Server {
             shutdown.await;
             app.stopping.store(true, Relaxed);
         };
-        serve::serve(listener, self.router, &self.app.config.limits, shutdown).await;
+        serve::serve(listener, self.front, &self.app.config.limits, shutdown).await;
     }
 }
 

@@ -16,6 +16,9 @@ use crate::json::Free;
 use crate::limits;
 use crate::time::Timestamp;
 
+/// An ordinary event's texts are not longer than this, in bytes.
+pub(super) const ORDINARY: usize = 1 << 10;
+
 /// Drafts, one behind the other, as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Drafts {
@@ -161,8 +164,8 @@ impl Drafts {
             now,
             new_id,
             declines,
-            free: String::new(),
-            sections: Sections::default(),
+            free: String::with_capacity(ORDINARY),
+            sections: Sections::with_room(),
         }
     }
 }

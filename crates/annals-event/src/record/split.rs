@@ -1,5 +1,6 @@
 //! Which value of an event goes where: into the skeleton, or into which section.
 
+use super::drafts::ORDINARY;
 use super::{Head, Rules, Section, SectionRef, TargetHead, UNSPECIFIED, contains_email, is_name};
 use crate::catalogue::Outcome;
 use crate::event::{CONTEXT, EventRef, PartyRef};
@@ -99,6 +100,14 @@ fn reason<'e>(event: &'e EventRef<'_>, rules: &Rules<'_>) -> Reason<'e> {
 }
 
 impl Sections {
+    /// None yet, with room for those of an ordinary event.
+    pub(super) fn with_room() -> Self {
+        Self {
+            text: String::with_capacity(ORDINARY),
+            ends: Vec::with_capacity(8),
+        }
+    }
+
     fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();

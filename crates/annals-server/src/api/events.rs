@@ -3,9 +3,9 @@
 use annals_event::{Drafts, Query, When};
 use annals_store::{Append, Item};
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -103,11 +103,11 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Writer,
     mut params: Params,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let with_receipt = params.flag("receipt");
     params.finish()?;
+    let (Parts { headers, .. }, body) = request.into_parts();
     if body::content(&headers)? != Content::Json {
         return Err(ApiError::MediaType(
             "One event is sent as application/json.".to_owned(),
@@ -118,7 +118,8 @@ pub(crate) async fn create(
         timeout: app.config.limits.body_timeout(),
     };
     let body = body::read(&headers, body, bounds).await?;
-    let mut drafts = Drafts::new();
+    // The journal's form is hardly ever larger than the text.
+    let mut drafts = Drafts::with_capacity(1, body.len());
     let log = match ingest::straight(&app, &body, &mut drafts) {
         Some(organization_id) => caller.recording_log(&organization_id).await?,
         None => {

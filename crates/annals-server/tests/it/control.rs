@@ -436,7 +436,6 @@ async fn a_key_with_a_limit_is_told_when_to_come_back() {
     config.limits.keys.insert(id.to_owned(), limit);
     let limited = annals_server::Server::build(config, server.store.clone()).unwrap();
     let server = TestServer {
-        router: limited.router(),
         server: limited,
         ..server
     };

@@ -454,16 +454,11 @@ async fn an_export_is_the_csv_file_and_goes_on_where_it_stopped() {
 #[tokio::test]
 async fn the_tail_goes_on_after_a_position() {
     use http_body_util::BodyExt as _;
-    use tower::ServiceExt as _;
     let server = filled(3).await;
     let path =
         "/audit_logs/events/tail?organization_id=org_acme&after=1&q=-category:%22Audit%20Log%22";
-    let answer = server
-        .router
-        .clone()
-        .oneshot(request(Method::GET, path, ROOT, Body::empty()))
-        .await
-        .unwrap();
+    let request = request(Method::GET, path, ROOT, Body::empty());
+    let answer = server.server.answer(request).await;
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut body = answer.into_body();
     let mut text = String::new();
@@ -482,7 +477,6 @@ async fn the_tail_goes_on_after_a_position() {
 #[tokio::test]
 async fn a_part_never_passes_for_the_whole() {
     use http_body_util::BodyExt as _;
-    use tower::ServiceExt as _;
     let mut config = annals_server::Config::default();
     config.limits.stalled_download_seconds = 1;
     config.limits.downloads = 2;
@@ -492,7 +486,7 @@ async fn a_part_never_passes_for_the_whole() {
     let path = "/audit_logs/events.ndjson?organization_id=org_acme";
     let open = async || {
         let request = request(Method::GET, path, ROOT, Body::empty());
-        server.router.clone().oneshot(request).await.unwrap()
+        server.server.answer(request).await
     };
     // One that nobody reads takes the workspace's only place, not the other's.
     let stalled = open().await;
@@ -525,7 +519,6 @@ async fn a_part_never_passes_for_the_whole() {
 #[tokio::test]
 async fn a_log_that_cannot_be_read_to_its_end_gives_no_file() {
     use http_body_util::BodyExt as _;
-    use tower::ServiceExt as _;
     let server = filled(3_000).await;
     let store = server.store.clone();
     tokio::task::spawn_blocking(move || store.seal().unwrap())
@@ -546,7 +539,7 @@ async fn a_log_that_cannot_be_read_to_its_end_gives_no_file() {
     for format in ["csv", "ndjson", "parquet"] {
         let path = format!("/audit_logs/events.{format}?organization_id=org_acme");
         let request = request(Method::GET, &path, ROOT, Body::empty());
-        let answer = server.router.clone().oneshot(request).await.unwrap();
+        let answer = server.server.answer(request).await;
         // Once the damage is known a file is refused before its first byte; until then it breaks off.
         match answer.status().as_u16() {
             200 => assert!(answer.into_body().collect().await.is_err(), "{format}"),

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use annals_event::Timestamp;
 use annals_server::{Config, Server};
 use annals_store::{Options, SteppedClock, Store};
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt as _;
 
 /// The key that may do everything.
 pub(crate) const ROOT: &str = "sk_test_root_0123456789abcdef";
@@ -23,7 +21,6 @@ pub(crate) const NOW: &str = "2026-11-22T12:00:00Z";
 
 /// A server and its data, both gone with it.
 pub(crate) struct TestServer {
-    pub(crate) router: Router,
     pub(crate) server: Server,
     pub(crate) store: Store,
     pub(crate) clock: Arc<SteppedClock>,
@@ -110,7 +107,6 @@ impl TestServer {
             .unwrap();
         let server = Server::build(config, store.clone()).unwrap();
         let server = Self {
-            router: server.router(),
             server,
             store,
             clock,
@@ -176,9 +172,9 @@ impl TestServer {
             .await
     }
 
-    /// Sends a request to the router and reads the answer to its end.
+    /// Sends a request to the server and reads the answer to its end.
     pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.server.answer(request).await;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer {

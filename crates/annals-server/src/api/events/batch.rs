@@ -7,9 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use annals_event::{Draft, Drafts, EventError, Timestamp, limits};
 use annals_store::{Append, Appended, Item, Log, Share};
 use axum::Json;
-use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -125,11 +126,11 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Writer,
     mut params: Params,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, ApiError> {
     let with_receipt = params.flag("receipt");
     params.finish_strictly()?;
+    let (Parts { headers, .. }, body) = request.into_parts();
     let content = body::content(&headers)?;
     let body = body::read_batch(&app, &caller.key.id, &headers, body).await?;
     let sorted = match content {

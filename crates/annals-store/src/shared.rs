@@ -84,25 +84,29 @@ impl Shared {
 
     /// Answers submissions whose events are committed; those of one log share a receipt.
     pub(crate) fn answer_all(&self, submissions: Vec<Submission>) {
-        let mut receipts: HashMap<Slot, Option<Receipt>> = HashMap::new();
+        let mut of_logs: HashMap<Slot, Option<Receipt>> = HashMap::new();
         for submission in submissions {
             match submission.reply {
                 Reply::Change(change) => change.committed(),
                 Reply::Append(sender) => {
                     let mut receipt = |batch: &Batch| {
-                        let receipt = receipts.entry(batch.slot);
+                        if !batch.receipt {
+                            return None;
+                        }
+                        let receipt = of_logs.entry(batch.slot);
                         receipt
                             .or_insert_with(|| self.receipt(batch.slot, &batch.log))
                             .clone()
                     };
-                    let batches = submission.batches.into_iter();
-                    let batches = batches.map(|batch| {
-                        let receipt = batch.receipt.then(|| receipt(&batch)).flatten();
-                        (batch, receipt)
-                    });
+                    let batches = submission.batches;
+                    let receipts = match batches.iter().any(|batch| batch.receipt) {
+                        true => batches.iter().map(&mut receipt).collect(),
+                        false => Vec::new(),
+                    };
                     let _ = sender.send(Ok(Answer {
-                        batches: batches.collect(),
                         drafts: submission.drafts,
+                        batches,
+                        receipts,
                     }));
                 }
             }

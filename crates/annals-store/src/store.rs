@@ -171,7 +171,7 @@ impl Store {
 
     /// The log in a slot. Only for control code, which has looked the workspace up.
     pub(crate) fn log_at(&self, slot: Slot, id: &str) -> Log {
-        let name = format!("{}/w/{slot}", self.origin());
+        let name = [self.origin(), "/w/", &slot.to_string()].concat();
         Log {
             store: self.clone(),
             slot,

@@ -1,6 +1,7 @@
 //! A batch on its way through the queue, and how what was recorded before is taken out of it.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,7 +37,9 @@ pub(crate) enum Reply {
 /// What became of an append, before it is told: whoever waits works the rest out, the writer has no time.
 pub(crate) struct Answer {
     pub(crate) drafts: Drafts,
-    pub(crate) batches: Vec<(Batch, Option<Receipt>)>,
+    pub(crate) batches: Vec<Batch>,
+    /// One for each batch, or none at all where nobody asked.
+    pub(crate) receipts: Vec<Option<Receipt>>,
 }
 
 /// The turn of a submission.
@@ -161,16 +164,25 @@ impl Submission {
 impl Answer {
     /// What became of each batch.
     pub(crate) fn all(self) -> Vec<Result<Appended, AppendError>> {
-        let Answer { drafts, batches } = self;
-        batches
-            .into_iter()
-            .map(|(batch, receipt)| batch.answer(&drafts, receipt))
-            .collect()
+        self.each().collect()
     }
 
     /// What became of the only batch.
     pub(crate) fn only(self) -> Result<Appended, AppendError> {
-        self.all().pop().unwrap_or(Err(AppendError::Stopped))
+        self.each().next().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    fn each(self) -> impl Iterator<Item = Result<Appended, AppendError>> {
+        let Answer {
+            drafts,
+            batches,
+            receipts,
+        } = self;
+        let receipts = receipts.into_iter().chain(iter::repeat(None));
+        batches
+            .into_iter()
+            .zip(receipts)
+            .map(move |(batch, receipt)| batch.answer(&drafts, receipt))
     }
 }
 

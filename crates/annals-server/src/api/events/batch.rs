@@ -53,13 +53,18 @@ pub(crate) enum EventResult {
     /// It had been recorded before.
     Duplicate(Place),
     /// It was refused.
-    Rejected {
-        /// The status that it would have got alone.
-        http_status: u16,
-        /// The body that it would have got alone.
-        #[serde(flatten)]
-        error: ErrorBody,
-    },
+    // Elsewhere, so that the many that are recorded are small.
+    Rejected(Box<Refusal>),
+}
+
+/// Why an event was refused.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Refusal {
+    /// The status that it would have got alone.
+    http_status: u16,
+    /// The body that it would have got alone.
+    #[serde(flatten)]
+    error: ErrorBody,
 }
 
 /// Where an event is.
@@ -75,7 +80,7 @@ pub(crate) struct Place {
     recorded_at: Timestamp,
     /// The way to the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<Receipt>,
+    receipt: Option<Box<Receipt>>,
 }
 
 fn as_text<S: Serializer>(time: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
@@ -359,7 +364,10 @@ async fn fill(
             id,
             position,
             recorded_at,
-            receipt: receipts.next().map(Receipt::without_checkpoint),
+            receipt: receipts
+                .next()
+                .map(Receipt::without_checkpoint)
+                .map(Box::new),
         };
         results[*place] = Some(match item {
             Item::Recorded {
@@ -387,10 +395,10 @@ fn position(item: &Item) -> Option<u64> {
 }
 
 fn rejected(error: &ApiError) -> EventResult {
-    EventResult::Rejected {
+    EventResult::Rejected(Box::new(Refusal {
         http_status: error.status().as_u16(),
         error: error.body(),
-    }
+    }))
 }
 
 fn answer(app: &App, results: Vec<Option<EventResult>>, checkpoints: Vec<Checkpoint>) -> Response {
@@ -401,11 +409,9 @@ fn answer(app: &App, results: Vec<Option<EventResult>>, checkpoints: Vec<Checkpo
         match result {
             EventResult::Recorded(_) => recorded += 1,
             EventResult::Duplicate(_) => duplicates += 1,
-            EventResult::Rejected { error, .. } => {
+            EventResult::Rejected(refusal) => {
                 rejects += 1;
-                if first_error.is_none() {
-                    first_error = Some(error.clone());
-                }
+                first_error.get_or_insert_with(|| refusal.error.clone());
             }
         }
     }

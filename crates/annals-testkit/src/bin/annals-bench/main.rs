@@ -57,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// Events that both record before anything is measured.
+const WARM_UP: usize = 50_000;
 /// Events in one batch.
 pub(crate) const BATCH: usize = 500;
 /// Connections that send batches.
@@ -174,7 +176,7 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     if let Some(events) = plan.hold {
         return publish(plan, &hold::run(plan, events).await?);
     }
-    let total = (plan.batched + plan.singles) * plan.rounds;
+    let total = WARM_UP + (plan.batched + plan.singles) * plan.rounds;
     eprintln!("generating {total} events …");
     let profile = Profile::year(total as u64);
     let events: Vec<Generated> = Generator::new(profile).collect();
@@ -185,6 +187,8 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     annals.create(&organizations).await?;
     let mut report = report::Report::default();
     let per_round = plan.batched + plan.singles;
+    let (warm_up, events) = events.split_at(WARM_UP);
+    annals.run(Work::Batches(warm_up)).await?;
     let rounds = events
         .chunks(per_round)
         .map(|slice| Round::new(slice, plan));
@@ -205,6 +209,7 @@ async fn run(plan: &Plan) -> Result<(), Failure> {
     }
     eprintln!("starting PostgreSQL …");
     let postgres = postgres::Postgres::start(&plan.dir.join("postgres")).await?;
+    postgres.run(Work::Batches(warm_up)).await?;
     for (round, slice) in rounds.enumerate() {
         eprintln!("round {} of {} …", round + 1, plan.rounds);
         for (comparison, work) in report.comparisons.iter_mut().zip(slice.works()) {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::load::Run;
-use crate::{BATCH, BATCH_CONNECTIONS, PEER_CONNECTIONS, Plan, SINGLE_CONNECTIONS};
+use crate::{BATCH, BATCH_CONNECTIONS, PEER_CONNECTIONS, Plan, SINGLE_CONNECTIONS, WARM_UP};
 
 /// The runs of one kind of work, the same of both.
 pub(crate) struct Comparison {
@@ -100,10 +100,11 @@ impl Report {
         let _ = writeln!(out, "\n{}", self.open_loop());
         let _ = writeln!(
             out,
-            "\n{} alternating rounds of {} events in batches and {} single ones, each once both had tidied up after the one before; medians (range). Annals' resident memory: {} MB at most.\n\nMachine: {}.\n\nPeer: {}; prepared statements over a Unix socket, one `insert … select unnest(…)` for a batch; primary key, three b-trees and GIN (metadata). Annals: durable, sequenced, hashed into the workspace's tree and its id checked before the answer, over HTTP.",
+            "\n{} alternating rounds of {} events in batches and {} single ones, after {} to warm up, each once both had tidied up after the one before; medians (range). Annals' resident memory: {} MB at most.\n\nMachine: {}.\n\nPeer: {}; prepared statements over a Unix socket, one `insert … select unnest(…)` for a batch; primary key, three b-trees and GIN (metadata). Annals: durable, sequenced, hashed into the workspace's tree and its id checked before the answer, over HTTP.",
             plan.rounds,
             plan.batched,
             plan.singles,
+            WARM_UP,
             self.memory_annals.1 / 1_000_000,
             self.machine,
             self.settings,

@@ -15,6 +15,7 @@ mod cache;
 mod check;
 mod control;
 mod database;
+mod decompress;
 mod directory;
 mod error;
 mod files;

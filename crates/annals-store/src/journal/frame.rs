@@ -3,11 +3,11 @@
 use std::io;
 
 use annals_event::{Draft, DraftRef};
-use zstd::bulk::Decompressor;
 use zstd::zstd_safe::CParameter;
 
 use super::bytes::{Input, Malformed, put_number, to_u32};
 use super::header::FrameSize;
+use crate::decompress::decompress;
 
 /// How many bytes a frame takes at most before compression, unless a single row is larger. Whoever
 /// reads one row decompresses one frame; at twice the size the journal would be a few per cent smaller.
@@ -118,12 +118,9 @@ pub(crate) fn open_frame(stored: &[u8], size: FrameSize) -> Result<Vec<u8>, Malf
     if size.plain as usize > FRAME_BYTES_MAX {
         return Err(Malformed("a frame is too large"));
     }
-    let plain = Decompressor::new()
-        .and_then(|mut decompressor| decompressor.decompress(stored, size.plain as usize))
-        .map_err(|_| Malformed("a frame does not decompress"))?;
-    if plain.len() != size.plain as usize {
-        return Err(Malformed("a frame has another size"));
-    }
+    let mut plain = Vec::new();
+    decompress(stored, size.plain as usize, &mut plain)
+        .map_err(|_| Malformed("a frame does not decompress to what it was"))?;
     Ok(plain)
 }
 

@@ -7,10 +7,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use zstd::bulk::Decompressor;
-
 use super::columns::{MISSING, Places, Strings, Values, to_i32};
 use super::schema::{Column, Physical, descriptor};
+use crate::decompress::decompress;
 use crate::journal::{Input, to_u32, to_usize};
 
 /// The encodings of Parquet that segments are written with.
@@ -28,10 +27,9 @@ const DATA_PAGE_V2: u64 = 3;
 const BYTES_MAX: usize = 64 << 20;
 const LEVELS_MAX: usize = 1 << 20;
 
-/// What is used again from page to page: a decompressor is larger than most pages.
+/// What is used again from page to page.
 #[derive(Default)]
 struct Scratch {
-    decompressor: Option<Decompressor<'static>>,
     plain: Vec<u8>,
     numbers: Vec<i64>,
     definitions: Vec<u32>,
@@ -77,15 +75,10 @@ pub(super) fn dictionary(stored: &[u8], column: Column) -> Option<Strings> {
     if !is_known || column.physical() != Physical::Bytes {
         return None;
     }
-    SCRATCH.with_borrow_mut(|scratch| {
-        let Scratch {
-            decompressor,
-            plain,
-            ..
-        } = scratch;
+    SCRATCH.with_borrow_mut(|Scratch { plain, .. }| {
         let (begin, length) = header.body;
         let body = stored.get(begin..begin.checked_add(length)?)?;
-        let plain = decompressed(decompressor, plain, body, header.plain)?;
+        let plain = decompressed(plain, body, header.plain)?;
         let (mut ends, mut all, mut rest) = (Vec::new(), Vec::new(), plain);
         while let Some((length, after)) = rest.split_first_chunk() {
             let (string, after) = after.split_at_checked(to_usize(u32::from_le_bytes(*length)))?;
@@ -259,22 +252,12 @@ impl<'a> Fields<'a> {
 }
 
 /// What was compressed, which has `length` bytes.
-fn decompressed<'a>(
-    decompressor: &mut Option<Decompressor<'static>>,
-    plain: &'a mut Vec<u8>,
-    stored: &[u8],
-    length: usize,
-) -> Option<&'a [u8]> {
-    plain.clear();
-    if length > 0 {
-        let decompressor = match decompressor {
-            Some(known) => known,
-            None => decompressor.insert(Decompressor::new().ok()?),
-        };
-        plain.reserve(length);
-        decompressor.decompress_to_buffer(stored, plain).ok()?;
+fn decompressed<'a>(plain: &'a mut Vec<u8>, stored: &[u8], length: usize) -> Option<&'a [u8]> {
+    match length {
+        0 => plain.clear(),
+        _ => decompress(stored, length, plain).ok()?,
     }
-    (plain.len() == length).then_some(&plain[..])
+    Some(plain)
 }
 
 impl Scratch {
@@ -287,7 +270,6 @@ impl Scratch {
         dictionary: Option<Arc<Strings>>,
     ) -> Option<Values> {
         let Scratch {
-            decompressor,
             plain,
             numbers,
             definitions,
@@ -321,7 +303,7 @@ impl Scratch {
             hybrid(of_definitions, width, header.values, definitions)?;
         }
         let body = match levels.is_compressed {
-            true => decompressed(decompressor, plain, body, plain_length)?,
+            true => decompressed(plain, body, plain_length)?,
             false => Some(body).filter(|body| body.len() == plain_length)?,
         };
 

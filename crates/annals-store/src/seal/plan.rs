@@ -91,9 +91,11 @@ pub(super) fn level(groups: &[Unsealed], sealing: &Sealing) -> u32 {
     u32::from(is_large(events(groups), sealing))
 }
 
-/// Whether a segment with so many events counts as one that is merged of others.
+/// Whether a segment with so many events counts as one that is merged of others. A third is enough, so that what is left of a
+/// backlog of which two segments were made is enough for two more.
 fn is_large(events: u64, sealing: &Sealing) -> bool {
-    events >= merged_rows(sealing) / 2
+    let several = sealing.rows.saturating_mul(2);
+    events >= several.max(merged_rows(sealing) / 3)
 }
 
 /// How many events a segment holds that is merged of others which were sealed.
@@ -190,7 +192,9 @@ mod tests {
     #[test]
     fn where_many_wait_the_merge_is_spared() {
         let level = |events| level(&[group(1, events, 0)], &sealing());
-        assert_eq!([1, 100, 149, 150, 5_000].map(level), [0, 0, 0, 1, 1]);
+        assert_eq!([1, 100, 199, 200, 5_000].map(level), [0, 0, 0, 1, 1]);
+        let level = |events| self::level(&[group(1, events, 0)], &Sealing::default());
+        assert_eq!([64 << 10, 174_000, 175_000].map(level), [0, 0, 1]);
     }
 
     #[test]

@@ -200,6 +200,35 @@ impl Strings {
         holding
     }
 
+    /// For each text whether it is one of those that are wanted; empty if none is.
+    fn that(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<bool> {
+        let mut wanted = Vec::new();
+        for n in 0..self.ends.len() {
+            if self.text(n).is_some_and(&is_wanted) {
+                wanted.resize(self.ends.len(), false);
+                wanted[n] = true;
+            }
+        }
+        wanted
+    }
+
+    /// For each text whether it is this one, whose case is folded; empty if none is.
+    fn equal(&self, folded: &[u8]) -> Vec<bool> {
+        let all = match &self.all {
+            Content::Text(all) if all.is_ascii() => all.as_bytes(),
+            _ => return self.that(|text| fold_key(text).as_bytes() == folded),
+        };
+        let (mut equal, mut begin) = (Vec::new(), 0);
+        for (n, end) in self.ends.iter().map(|end| *end as usize).enumerate() {
+            if end - begin == folded.len() && all[begin..end].eq_ignore_ascii_case(folded) {
+                equal.resize(self.ends.len(), false);
+                equal[n] = true;
+            }
+            begin = end;
+        }
+        equal
+    }
+
     fn taken(&self) -> usize {
         let all = match &self.all {
             Content::Text(text) => text.capacity(),
@@ -213,13 +242,8 @@ fn lent<const N: usize>(texts: [Option<&str>; N]) -> [Option<Cow<'_, str>>; N] {
     texts.map(|text| text.map(Cow::Borrowed))
 }
 
-/// Whether the text, with its case folded, is this one.
-fn is_folded(text: &str, folded: &[u8]) -> bool {
-    match text.is_ascii() {
-        true => text.as_bytes().eq_ignore_ascii_case(folded),
-        false => fold_key(text).as_bytes() == folded,
-    }
-}
+/// So few rows are sooner looked at than all texts of a page.
+const ROWS_FEW: usize = 16;
 
 /// The columns with the keys of the class of actors, and those of targets.
 const ACTOR_KEYS: [Column; 3] = [Column::ActorId, Column::ActorName, Column::ActorEmail];
@@ -624,43 +648,63 @@ impl Columns {
     /// For each row of the page, whether one of its texts holds a piece, whose case is folded.
     fn rows_holding(&self, piece: &str) -> Vec<bool> {
         let finder = Finder::new(piece);
-        let rows = self.values[Column::Position as usize].as_ref();
-        let mut holding = vec![false; rows.map_or(0, |values| values.numbers.len())];
-        for column in TEXT_COLUMNS {
-            let Some(values) = &self.values[column as usize] else {
-                continue;
-            };
-            let mut found = values.strings.holding(&finder);
+        let columns = TEXT_COLUMNS.into_iter().chain(TARGET_COLUMNS);
+        self.rows_with(columns, |column, texts| {
+            let mut found = texts.holding(&finder);
             if column == Column::Action {
                 // The name of an event is one of its texts.
-                for n in 0..values.strings.len() {
-                    let action = values.strings.text(n).unwrap_or_default();
-                    let name = Catalogue::builtin().display_name(action);
-                    if occurs_folded(piece, &name) {
-                        found.resize(values.strings.len(), false);
-                        found[n] = true;
-                    }
-                }
+                let names = texts.that(|action| {
+                    occurs_folded(piece, &Catalogue::builtin().display_name(action))
+                });
+                found.resize(found.len().max(names.len()), false);
+                let both = found.iter_mut().zip(names);
+                both.for_each(|(found, name)| *found |= name);
             }
-            if !found.is_empty() {
-                for (row, holds) in holding.iter_mut().enumerate() {
-                    *holds |= values.at(row).is_some_and(|n| found[n]);
-                }
-            }
-        }
-        for column in TARGET_COLUMNS {
+            found
+        })
+    }
+
+    /// For each row of the page, whether it has a key, whose case is folded.
+    fn rows_keyed(&self, class: KeyClass, key: &[u8]) -> Vec<bool> {
+        let columns = match class {
+            KeyClass::Actor => &ACTOR_KEYS[..],
+            KeyClass::Target => &TARGET_KEYS[..],
+            KeyClass::Session => &[Column::SessionId],
+            KeyClass::Address => &[Column::Location],
+            KeyClass::Id => &[],
+        };
+        self.rows_with(columns.iter().copied(), |column, texts| match column {
+            Column::Location => texts.that(|text| address_key(text).is_some_and(|k| k == key)),
+            _ => texts.equal(key),
+        })
+    }
+
+    /// For each row of the page, whether it has one of the texts that `found` finds in the columns.
+    fn rows_with(
+        &self,
+        columns: impl Iterator<Item = Column>,
+        found: impl Fn(Column, &Strings) -> Vec<bool>,
+    ) -> Vec<bool> {
+        let rows = self.values[Column::Position as usize].as_ref();
+        let mut with = vec![false; rows.map_or(0, |values| values.numbers.len())];
+        for column in columns {
             let Some(values) = &self.values[column as usize] else {
                 continue;
             };
-            let found = values.strings.holding(&finder);
-            if !found.is_empty() {
-                for (row, holds) in holding.iter_mut().enumerate() {
-                    let mut elements = self.targets(row);
-                    *holds |= elements.any(|e| values.at(e).is_some_and(|n| found[n]));
-                }
+            let found = found(column, &values.strings);
+            if found.is_empty() {
+                continue;
+            }
+            let is_found = |level| values.at(level).is_some_and(|n| found[n]);
+            let of_targets = TARGET_COLUMNS.contains(&column);
+            for (row, with) in with.iter_mut().enumerate() {
+                *with |= match of_targets {
+                    true => self.targets(row).any(is_found),
+                    false => is_found(row),
+                };
             }
         }
-        holding
+        with
     }
 
     /// Those of the rows that may match, without putting them together. What was redacted never does.
@@ -670,12 +714,17 @@ impl Columns {
         filter: &Filter,
         probe: &Probe,
     ) -> Result<Vec<usize>, Flaw> {
-        let mut possible = Vec::new();
+        let (mut possible, mut known) = (Vec::new(), Known::new(self));
         let actions = self.values[Column::Action as usize].as_deref();
         let count = actions.map_or(0, |actions| actions.strings.len());
         let mut fitting: Vec<Option<bool>> = vec![None; count];
         for row in rows {
             if self.bytes(Column::Redacted, row).is_some() {
+                continue;
+            }
+            // The columns may lack what does not fit into them.
+            let is_raw = self.bytes(Column::Raw, row).is_some();
+            if !is_raw && !probe.keys_may_match(|class, key| known.has(class, key, row)) {
                 continue;
             }
             let (position, recorded_at, occurred_at) = self.places(row)?;
@@ -690,8 +739,6 @@ impl Columns {
                     Outcome::Success
                 },
             };
-            // The columns may lack what does not fit into them.
-            let is_raw = self.bytes(Column::Raw, row).is_some();
             let fits = || {
                 let number = actions.and_then(|actions| actions.at(row));
                 let (Some(actions), Some(number)) = (actions, number) else {
@@ -706,40 +753,13 @@ impl Columns {
                 possible.push(row);
             }
         }
-        if probe.asks_of_rows() && !possible.is_empty() {
-            let mut held = Held::new(self);
-            possible.retain(|row| self.may_match(*row, probe, &mut held));
+        if possible.len() > ROWS_FEW {
+            possible.retain(|row| {
+                self.bytes(Column::Raw, *row).is_some()
+                    || probe.texts_may_match(|piece| known.holds(piece, *row))
+            });
         }
         Ok(possible)
-    }
-
-    /// Whether a row may match, by its keys and its texts.
-    fn may_match<'a>(&self, row: usize, wanted: &'a Probe, held: &mut Held<'a>) -> bool {
-        if self.bytes(Column::Raw, row).is_some() {
-            // The columns may lack what does not fit into them.
-            return true;
-        }
-        let targets = self.targets(row);
-        let has = |class, key: &[u8]| {
-            let is_key = |column, level| {
-                let text = self.text(column, level);
-                text.is_some_and(|text| is_folded(text, key))
-            };
-            match class {
-                KeyClass::Actor => ACTOR_KEYS.into_iter().any(|column| is_key(column, row)),
-                KeyClass::Target => targets
-                    .clone()
-                    .any(|element| TARGET_KEYS.into_iter().any(|c| is_key(c, element))),
-                KeyClass::Session => is_key(Column::SessionId, row),
-                KeyClass::Address => {
-                    let location = self.text(Column::Location, row);
-                    location.and_then(address_key).is_some_and(|k| k == key)
-                }
-                // Looking at the row costs as little.
-                KeyClass::Id => true,
-            }
-        };
-        wanted.may_match(has, |piece| held.holds(piece, row))
     }
 
     /// What a tally counts of a row. `raw` is the event of one that is kept as its bytes, of which columns may lack values.
@@ -877,29 +897,47 @@ fn is_of_targets(column: Column) -> bool {
     column == Column::TargetFlags || TARGET_COLUMNS.contains(&column)
 }
 
-/// Which rows of a page hold a piece of text, found once for each piece.
-struct Held<'a> {
+/// What is known of all rows of a page once it was asked of one.
+struct Known<'a> {
     columns: &'a Columns,
-    known: Vec<(&'a str, Vec<bool>)>,
+    keyed: Said<(KeyClass, &'a [u8])>,
+    holding: Said<&'a str>,
 }
 
-impl<'a> Held<'a> {
-    fn new(columns: &'a Columns) -> Held<'a> {
-        Held {
+/// For each thing that was asked for, which rows have it.
+struct Said<T>(Vec<(T, Vec<bool>)>);
+
+impl<'a> Known<'a> {
+    fn new(columns: &'a Columns) -> Known<'a> {
+        Known {
             columns,
-            known: Vec::new(),
+            keyed: Said(Vec::new()),
+            holding: Said(Vec::new()),
         }
     }
 
+    fn has(&mut self, class: KeyClass, key: &'a [u8], row: usize) -> bool {
+        let of_rows = || self.columns.rows_keyed(class, key);
+        // Of an id, looking at the row costs as little.
+        class == KeyClass::Id || self.keyed.says((class, key), row, of_rows)
+    }
+
     fn holds(&mut self, piece: &'a str, row: usize) -> bool {
-        let at = match self.known.iter().position(|(known, _)| *known == piece) {
+        let of_rows = || self.columns.rows_holding(piece);
+        self.holding.says(piece, row, of_rows)
+    }
+}
+
+impl<T: PartialEq> Said<T> {
+    fn says(&mut self, wanted: T, row: usize, of_rows: impl FnOnce() -> Vec<bool>) -> bool {
+        let at = match self.0.iter().position(|(known, _)| *known == wanted) {
             Some(at) => at,
             None => {
-                self.known.push((piece, self.columns.rows_holding(piece)));
-                self.known.len() - 1
+                self.0.push((wanted, of_rows()));
+                self.0.len() - 1
             }
         };
-        self.known[at].1.get(row).copied().unwrap_or_default()
+        self.0[at].1.get(row).copied().unwrap_or_default()
     }
 }
 

@@ -151,20 +151,19 @@ impl Probe {
         }
     }
 
-    /// Whether it says something of rows by themselves.
-    pub(crate) fn asks_of_rows(&self) -> bool {
-        !self.keys.is_empty() || !self.texts.is_empty()
-    }
-
-    /// Whether a row may match of which `has` says whether it has a key, and `holds` whether one of its texts holds a piece.
-    pub(crate) fn may_match<'a>(
+    /// Whether a row may match of which `has` says whether it has a key.
+    pub(crate) fn keys_may_match<'a>(
         &'a self,
-        has: impl Fn(KeyClass, &[u8]) -> bool,
-        holds: impl FnMut(&'a str) -> bool,
+        mut has: impl FnMut(KeyClass, &'a [u8]) -> bool,
     ) -> bool {
         let one =
-            |list: &Vec<(KeyClass, Vec<u8>)>| list.iter().any(|(class, key)| has(*class, key));
-        self.keys.iter().all(one) && self.texts.may_match(holds)
+            |list: &'a Vec<(KeyClass, Vec<u8>)>| list.iter().any(|(class, key)| has(*class, key));
+        self.keys.iter().all(one)
+    }
+
+    /// Whether a row may match of which `holds` says whether one of its texts holds a piece.
+    pub(crate) fn texts_may_match<'a>(&'a self, holds: impl FnMut(&'a str) -> bool) -> bool {
+        self.texts.may_match(holds)
     }
 
     /// Whether a page may hold what is wanted, by the times in its ids and its filters over keys and texts,

@@ -17,7 +17,7 @@ mod sql;
 mod sqlite;
 mod world;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use annals_testkit::{Generated, Generator, Profile};
 
@@ -25,12 +25,15 @@ use crate::annals::Annals;
 use crate::postgres::Postgres;
 use crate::{Failure, Work, machine};
 
+use measure::Loading;
 pub(crate) use options::{HELP, Options};
 use report::{Peer, Report, Value};
 use world::World;
 
 /// Events that are generated and sent at a time, so that the generator's memory stays small.
 const SLICE: usize = 50_000;
+/// Events that come last, all at once, into a store that is at rest: so many are taken in before sealing has to keep up with them.
+const BURST: u64 = 1_000_000;
 /// Share of the events that is recorded one by one, after everything else.
 const SINGLES: u64 = 25;
 
@@ -86,19 +89,25 @@ async fn of_annals(options: &Options, world: &World, report: &mut Report) -> Res
     let organizations: Vec<String> = Generator::organizations(&world.profile).collect();
     annals.create(&organizations).await?;
     let mut generator = Generator::new(world.profile);
-    let mut batches = measure::Loading::default();
+    let (mut batches, mut burst) = (Loading::default(), Loading::default());
+    let mut settling = Duration::ZERO;
     for slice in slices(&mut generator) {
-        batches.add(annals.load_in_order(&slice, world).await?);
-        eprintln!("Annals: {} events …", batches.events());
+        if is_burst(world, &batches) && burst.events() == 0 && batches.events() > 0 {
+            settling += settle(&annals, &mut batches).await?;
+        }
+        let run = annals.load_in_order(&slice, world).await?;
+        if is_burst(world, &batches) {
+            burst.add(run.clone());
+        }
+        batches.add(run);
+        progress("Annals", world, &batches);
     }
-    report.add(report::BATCHES, Peer::Annals, batches.value());
-    let loading = batches.elapsed();
-    let cpu = || machine::processor_time(annals.process_id());
-    let (began, before) = (Instant::now(), cpu());
-    annals.settle().await?;
-    let settling = began.elapsed();
-    batches.also(settling, cpu().saturating_sub(before));
-    eprintln!("Annals: loaded in {loading:.1?}, sealed and merged in {settling:.1?} more");
+    report.add(report::BATCHES, Peer::Annals, burst.value());
+    settling += settle(&annals, &mut batches).await?;
+    let whole = batches.elapsed();
+    eprintln!(
+        "Annals: loaded, sealed and merged in {whole:.1?}, {settling:.1?} of it after what was loaded"
+    );
     report.add(report::SUSTAINED, Peer::Annals, batches.value());
     let size = annals::directory_at_rest(&data).await?;
     report.add(
@@ -113,6 +122,8 @@ async fn of_annals(options: &Options, world: &World, report: &mut Report) -> Res
     annals = Annals::start(&options.binary, &data).await?;
     annals.first_answer(world).await?;
     report.add(report::START, Peer::Annals, Value::Seconds(began.elapsed()));
+    let memory = annals.resident_bytes().0;
+    report.add(report::REST, Peer::Annals, Value::Bytes(memory));
 
     annals.answer_all(world, report).await?;
     let everything = annals.csv_of_everything(world).await?;
@@ -133,12 +144,16 @@ async fn of_postgres(options: &Options, world: &World, report: &mut Report) -> R
     let data = options.dir.join("postgres");
     let mut postgres = Postgres::start(&data).await?;
     let mut generator = Generator::new(world.profile);
-    let mut batches = measure::Loading::default();
+    let (mut batches, mut burst) = (Loading::default(), Loading::default());
     for slice in slices(&mut generator) {
-        batches.add(postgres.run(Work::Batches(&slice)).await?);
-        eprintln!("PostgreSQL: {} events …", batches.events());
+        let run = postgres.run(Work::Batches(&slice)).await?;
+        if is_burst(world, &batches) {
+            burst.add(run.clone());
+        }
+        batches.add(run);
+        progress("PostgreSQL", world, &batches);
     }
-    report.add(report::BATCHES, Peer::Postgres, batches.value());
+    report.add(report::BATCHES, Peer::Postgres, burst.value());
     report.add(report::SUSTAINED, Peer::Postgres, batches.value());
     postgres.crash()?;
     let began = Instant::now();
@@ -149,6 +164,8 @@ async fn of_postgres(options: &Options, world: &World, report: &mut Report) -> R
         Peer::Postgres,
         Value::Seconds(began.elapsed()),
     );
+    let memory = machine::proportional_bytes_of_family(postgres.process_id());
+    report.add(report::REST, Peer::Postgres, Value::Bytes(memory));
     let bytes = postgres.settle().await?;
     let events = world.profile.events;
     report.add(
@@ -172,6 +189,29 @@ async fn of_postgres(options: &Options, world: &World, report: &mut Report) -> R
     drop(postgres);
     std::fs::remove_dir_all(&data)?;
     Ok(())
+}
+
+/// Whether what comes next belongs to the burst at the end.
+fn is_burst(world: &World, loaded: &Loading) -> bool {
+    loaded.events() as u64 + BURST >= world.profile.events
+}
+
+/// Waits until nothing is left to be sealed or merged, which is work of what was loaded; says how long that took.
+async fn settle(annals: &Annals, loaded: &mut Loading) -> Result<Duration, Failure> {
+    let cpu = || machine::processor_time(annals.process_id());
+    let (began, before) = (Instant::now(), cpu());
+    annals.settle().await?;
+    let took = began.elapsed();
+    loaded.also(took, cpu().saturating_sub(before));
+    Ok(took)
+}
+
+/// Says from time to time how much is loaded.
+fn progress(who: &str, world: &World, loaded: &Loading) {
+    let events = loaded.events() as u64;
+    if (events / SLICE as u64).is_multiple_of(10) || events == world.profile.events {
+        eprintln!("{who}: {events} events …");
+    }
 }
 
 fn slices(generator: &mut Generator) -> impl Iterator<Item = Vec<Generated>> {

@@ -10,10 +10,11 @@ use crate::load::Run;
 use crate::report::median;
 use crate::{BATCH, BATCH_CONNECTIONS, Failure, PEER_CONNECTIONS, SINGLE_CONNECTIONS};
 
-pub(super) const BATCHES: &str = "durable ingest, batches of 500";
-pub(super) const SUSTAINED: &str = "the same, until everything is where it stays";
+pub(super) const BATCHES: &str = "durable ingest, batches of 500: the last million";
+pub(super) const SUSTAINED: &str = "all of them, until everything is where it stays";
 pub(super) const SINGLES: &str = "durable ingest, single events";
 pub(super) const CSV: &str = "CSV of everything, workspace by workspace";
+pub(super) const REST: &str = "resident memory after the start";
 pub(super) const MEMORY: &str = "resident memory after the reads";
 pub(super) const BYTES: &str = "bytes on disk an event";
 pub(super) const START: &str = "start after a kill, until the first answer";
@@ -136,11 +137,13 @@ impl Report {
     pub(super) fn new(world: &World, repetitions: usize) -> Report {
         let asked = world.questions.iter().map(|(question, _)| question.name);
         let names = [BATCHES, SUSTAINED, SINGLES].into_iter().chain(asked);
-        let rows = names.chain([CSV, MEMORY, BYTES, START]).map(|name| Row {
-            name,
-            values: BTreeMap::new(),
-            answers: Vec::new(),
-        });
+        let rows = names
+            .chain([CSV, REST, MEMORY, BYTES, START])
+            .map(|name| Row {
+                name,
+                values: BTreeMap::new(),
+                answers: Vec::new(),
+            });
         Report {
             rows: rows.collect(),
             settings: BTreeMap::new(),
@@ -230,7 +233,7 @@ impl Report {
             out,
             "\nRates and latencies are medians of {} rounds of Annals and {} of PostgreSQL, one of the others; latencies p50 / p99 of one client, warm, then \
              CPU µs an event or an answer, of the server without its client (SQLite, DuckDB and chDB run inside theirs). A ratio above 1 is in favour of Annals. \
-             Batches of {BATCH} over {BATCH_CONNECTIONS} connections, of Annals by HTTP, of PostgreSQL over its Unix socket; single events over {SINGLE_CONNECTIONS} and {PEER_CONNECTIONS}; the others have \
+             Batches of {BATCH} over {BATCH_CONNECTIONS} connections, of Annals by HTTP, of PostgreSQL over its Unix socket; single events over {SINGLE_CONNECTIONS} and {PEER_CONNECTIONS}, recorded when all others are; the others have \
              one connection, and DuckDB and chDB write their CSV in one statement. All {answers} answers, ids and counts, were the same, and those that the generated events give.\n",
             options.rounds, options.postgres_rounds,
         );

@@ -201,7 +201,7 @@ impl Strings {
     }
 
     /// For each text whether it is one of those that are wanted; empty if none is.
-    fn that(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<bool> {
+    fn which(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<bool> {
         let mut wanted = Vec::new();
         for n in 0..self.ends.len() {
             if self.text(n).is_some_and(&is_wanted) {
@@ -216,7 +216,7 @@ impl Strings {
     fn equal(&self, folded: &[u8]) -> Vec<bool> {
         let all = match &self.all {
             Content::Text(all) if all.is_ascii() => all.as_bytes(),
-            _ => return self.that(|text| fold_key(text).as_bytes() == folded),
+            _ => return self.which(|text| fold_key(text).as_bytes() == folded),
         };
         let (mut equal, mut begin) = (Vec::new(), 0);
         for (n, end) in self.ends.iter().map(|end| *end as usize).enumerate() {
@@ -653,7 +653,7 @@ impl Columns {
             let mut found = texts.holding(&finder);
             if column == Column::Action {
                 // The name of an event is one of its texts.
-                let names = texts.that(|action| {
+                let names = texts.which(|action| {
                     occurs_folded(piece, &Catalogue::builtin().display_name(action))
                 });
                 found.resize(found.len().max(names.len()), false);
@@ -674,7 +674,7 @@ impl Columns {
             KeyClass::Id => &[],
         };
         self.rows_with(columns.iter().copied(), |column, texts| match column {
-            Column::Location => texts.that(|text| address_key(text).is_some_and(|k| k == key)),
+            Column::Location => texts.which(|text| address_key(text).is_some_and(|k| k == key)),
             _ => texts.equal(key),
         })
     }

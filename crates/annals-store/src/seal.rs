@@ -57,6 +57,8 @@ pub(crate) struct Sealer {
     /// Held by whoever seals, and by whoever merges.
     sealing_now: Mutex<()>,
     merging_now: Mutex<()>,
+    /// After a failure one segment is made at a time: what comes after groups that cannot be sealed is made in vain.
+    has_failed: AtomicBool,
     /// Whether the last look at what is due found nothing.
     nothing_to_seal: AtomicBool,
     nothing_to_merge: AtomicBool,
@@ -106,9 +108,9 @@ struct Ready {
     segment: Arc<Segment>,
 }
 
-/// A segment of groups of the journal, with the idempotency keys that outlive them.
+/// A segment of groups of the journal, as it lies on this disk, with the idempotency keys that outlive them.
 struct Made {
-    ready: Ready,
+    listed: Listed,
     keys: Vec<OfGroup>,
 }
 
@@ -128,6 +130,7 @@ impl Sealer {
             next_id: AtomicU32::new(next_id),
             sealing_now: Mutex::default(),
             merging_now: Mutex::default(),
+            has_failed: AtomicBool::new(false),
             nothing_to_seal: AtomicBool::new(true),
             nothing_to_merge: AtomicBool::new(true),
             copies: Mutex::default(),
@@ -267,18 +270,24 @@ impl Sealer {
 
     /// Moves these groups of the journal into segments. The files are made side by side, and count one after the other.
     fn seal(&self, segments: &[Vec<Unsealed>], urgent: bool) -> Result<(), StoreError> {
-        let made = side_by_side("annals-seal", urgent, segments, |groups| self.make(groups));
-        let mut made = made.into_iter();
+        let listed = self.shared.blocks.with_reader(manifest::list)?;
+        let before = listed.last().map(|last| last.level);
+        let levels = plan::levels(segments, before, &self.sealing);
+        let mut pieces: Vec<_> = segments.iter().zip(levels).collect();
+        if self.has_failed.load(Ordering::SeqCst) {
+            pieces.truncate(1);
+        }
+        let make = |(groups, level): &(&Vec<Unsealed>, u32)| self.make(groups, *level);
+        let mut made = side_by_side("annals-seal", urgent, &pieces, make).into_iter();
         let result = made.by_ref().try_for_each(|made| self.count(made?));
         // What comes after groups that could not be sealed does not count either.
-        made.flatten().for_each(|Made { ready, .. }| {
-            self.retire(&mut turn(&self.copies), vec![ready.listed]);
-        });
+        made.flatten().for_each(|made| self.delete(made.listed.id));
+        self.has_failed.store(result.is_err(), Ordering::SeqCst);
         result
     }
 
     /// Makes a segment of these groups, which follow on each other.
-    fn make(&self, groups: &[Unsealed]) -> Result<Made, StoreError> {
+    fn make(&self, groups: &[Unsealed], level: u32) -> Result<Made, StoreError> {
         let (first, last) = groups
             .first()
             .zip(groups.last())
@@ -287,19 +296,19 @@ impl Sealer {
         let gathered = Gathered::read(self, span)?;
         let keys = gathered.keys();
         let id = self.next_id.fetch_add(1, Ordering::SeqCst);
-        let level = plan::level(groups, &self.sealing);
-        let ready = self.write(id, span, level, |out| gathered.write(self, id, out))?;
-        Ok(Made { ready, keys })
+        let listed = self.write(id, span, level, |out| gathered.write(self, id, out))?;
+        Ok(Made { listed, keys })
     }
 
     /// Lets a segment count instead of the groups that it was made of.
     fn count(&self, made: Made) -> Result<(), StoreError> {
-        let Made { ready, keys } = made;
-        let (id, span) = (ready.listed.id, ready.listed.groups);
+        let Made { listed, keys } = made;
+        let (id, span) = (listed.id, listed.groups);
         let forget_before = self
             .shared
             .uptime()
             .saturating_sub(self.idempotency_seconds);
+        let ready = self.publish(listed)?;
         self.shared.tables_wanted.store(span.1, Ordering::SeqCst);
         self.commit(ready, Vec::new(), move |transaction| {
             sealed_keys::keep(transaction, span.1, &keys, forget_before)?;
@@ -319,7 +328,7 @@ impl Sealer {
         groups: (u32, u32),
         level: u32,
         fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, Marks), StoreError>,
-    ) -> Result<Ready, StoreError> {
+    ) -> Result<Listed, StoreError> {
         let result = self.write_files(id, groups, level, fill);
         if result.is_err() {
             self.delete(id);
@@ -333,7 +342,7 @@ impl Sealer {
         groups: (u32, u32),
         level: u32,
         fill: impl FnOnce(BlobWriter) -> Result<(BlobWriter, Marks), StoreError>,
-    ) -> Result<Ready, StoreError> {
+    ) -> Result<Listed, StoreError> {
         let (file, marks) = self.blobs.put(&file_name(id), fill)?;
         let source = self.blobs.get(&file_name(id))?;
         let flawed = |flaw: Flaw| damaged(id, &flaw);
@@ -349,27 +358,36 @@ impl Sealer {
             written.map_err(|error| flawed(error.into()))?;
             Ok((out, ()))
         })?;
-        let listed = Listed {
+        Ok(Listed {
             id,
             groups,
             level,
             rows: marks.rows,
             file,
             index,
-        };
-        if let Err(error) = self.blobs.publish(&listed) {
-            // Nobody knows how much of it is there.
-            self.retire(&mut turn(&self.copies), vec![listed]);
-            return Err(error);
-        }
-        let index = self.blobs.index_of(&listed)?;
-        let opened = Index::open(index, file.bytes).map_err(flawed)?;
-        let source = self.blobs.file_of(&listed)?;
-        let segment = Segment::open(source, Some(opened)).map_err(flawed)?;
-        Ok(Ready {
-            listed,
-            segment: Arc::new(segment),
         })
+    }
+
+    /// Brings a segment to where it is read from, and opens it there.
+    fn publish(&self, listed: Listed) -> Result<Ready, StoreError> {
+        let opened = self.blobs.publish(&listed).and_then(|()| {
+            let flawed = |flaw: Flaw| damaged(listed.id, &flaw);
+            let index = self.blobs.index_of(&listed)?;
+            let index = Index::open(index, listed.file.bytes).map_err(flawed)?;
+            let source = self.blobs.file_of(&listed)?;
+            Segment::open(source, Some(index)).map_err(flawed)
+        });
+        match opened {
+            Ok(segment) => Ok(Ready {
+                listed,
+                segment: Arc::new(segment),
+            }),
+            Err(error) => {
+                // Nobody knows how much of it is there.
+                self.retire(&mut turn(&self.copies), vec![listed]);
+                Err(error)
+            }
+        }
     }
 
     /// Lets a segment count from now on, instead of those that it replaces.

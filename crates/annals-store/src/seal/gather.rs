@@ -26,6 +26,9 @@ use crate::{Slot, StoreError};
 /// How many events are hashed and written at a time: enough that hashing them together pays.
 const EVENTS_AT_ONCE: usize = 4096;
 
+/// How many bytes of frames are opened for them at most, about: large events have frames of their own.
+const OPENED_AT_ONCE: usize = 16 << 20;
+
 /// How many bytes of a group's body are read at a time, unless a frame is larger.
 const READ_AT_ONCE: usize = 16 << 10;
 
@@ -53,6 +56,8 @@ struct Group {
     stored: (usize, Vec<u8>),
     /// The frame that was opened last.
     open: Option<(u32, Arc<Vec<u8>>)>,
+    /// Bytes of all frames that were opened.
+    opened: usize,
     /// Hashes the leaf hashes, as they are rebuilt.
     leaves: Sha256,
 }
@@ -98,6 +103,7 @@ impl Group {
             next,
             stored: (0, Vec::new()),
             open: None,
+            opened: 0,
             leaves: Sha256::new(),
         })
     }
@@ -158,6 +164,7 @@ impl Group {
             return Err(malformed("the body is shorter than its frames"));
         };
         let frame = open_frame(stored, *size).map_err(|what| malformed(what.0))?;
+        self.opened += frame.len();
         let frame = Arc::new(frame);
         self.open = Some((piece.frame, frame.clone()));
         Ok(frame)
@@ -188,11 +195,14 @@ impl Gathered {
 
     /// The parts that come next, by log and position; none at the end.
     fn take(&mut self, sealer: &Sealer) -> Result<Vec<Taken>, StoreError> {
-        let (mut events, mut taken) = (0, Vec::new());
+        let (mut events, mut opened, mut taken) = (0, 0, Vec::new());
         while events < EVENTS_AT_ONCE
+            && opened < OPENED_AT_ONCE
             && let Some(Reverse((_, _, group))) = self.next.pop()
         {
+            let before = self.groups[group].opened;
             let part = self.groups[group].take(&sealer.shared.blocks, group)?;
+            opened += self.groups[group].opened - before;
             events += part.as_ref().map_or(0, |taken| to_usize(taken.part.count));
             taken.extend(part);
             self.queue(group);

@@ -83,7 +83,8 @@ impl Sealer {
         let ids: Vec<SegmentId> = old.iter().map(|listed| listed.id).collect();
         let fill = |out| self.copy(&ids, &segments, id, out);
         let level = first.level + u32::from(old.len() > 1);
-        let ready = self.write(id, groups, level, fill)?;
+        let listed = self.write(id, groups, level, fill)?;
+        let ready = self.publish(listed)?;
         tracing::debug!(
             segment = id,
             of = old.len(),

@@ -11,6 +11,9 @@ use crate::recent::{SegmentId, Unsealed};
 /// How many bytes the groups of one segment may take in memory while they are sealed.
 const BYTES_AT_ONCE: u64 = 32 << 20;
 
+/// What an event may have without counting by itself: of larger ones a row group takes more memory than all groups do.
+const USUAL_EVENT: u64 = 1 << 10;
+
 /// How many segments are made side by side where there is enough for them.
 const SIDE_BY_SIDE: u64 = 2;
 
@@ -83,12 +86,26 @@ fn events<'a>(groups: impl IntoIterator<Item = &'a Unsealed>) -> u64 {
 
 /// What a group takes in memory while it is sealed, about.
 fn memory(group: &Unsealed) -> u64 {
-    OF_EVERY_GROUP + u64::from(group.bytes).min(GROUP_BYTES)
+    let bytes = u64::from(group.bytes);
+    let large = bytes.saturating_sub(u64::from(group.events) * USUAL_EVENT);
+    OF_EVERY_GROUP + bytes.min(GROUP_BYTES) + large
 }
 
-/// The level of the segment that these groups make.
-pub(super) fn level(groups: &[Unsealed], sealing: &Sealing) -> u32 {
-    u32::from(is_large(events(groups), sealing))
+/// The levels of the segments that these groups make, behind one of the level `before`, if there is one.
+///
+/// Levels never rise from old to new: what has a lower one than its neighbours on both sides would never find enough
+/// to be merged with.
+pub(super) fn levels(
+    segments: &[Vec<Unsealed>],
+    before: Option<u32>,
+    sealing: &Sealing,
+) -> Vec<u32> {
+    let levels = segments.iter().scan(before, |before, groups| {
+        let own = u32::from(is_large(events(groups), sealing));
+        *before = Some(before.map_or(own, |before| own.min(before)));
+        *before
+    });
+    levels.collect()
 }
 
 /// Whether a segment with so many events counts as one that is merged of others. A third is enough, so that what is left of a
@@ -191,10 +208,35 @@ mod tests {
 
     #[test]
     fn where_many_wait_the_merge_is_spared() {
-        let level = |events| level(&[group(1, events, 0)], &sealing());
-        assert_eq!([1, 100, 199, 200, 5_000].map(level), [0, 0, 0, 1, 1]);
-        let level = |events| self::level(&[group(1, events, 0)], &Sealing::default());
-        assert_eq!([64 << 10, 174_000, 175_000].map(level), [0, 0, 1]);
+        let level = |events| levels(&[vec![group(1, events, 0)]], None, &sealing());
+        assert_eq!(
+            [1, 100, 199, 200, 5_000].map(level).concat(),
+            [0, 0, 0, 1, 1]
+        );
+        let level = |events| levels(&[vec![group(1, events, 0)]], None, &Sealing::default());
+        assert_eq!([64 << 10, 174_000, 175_000].map(level).concat(), [0, 0, 1]);
+    }
+
+    #[test]
+    fn levels_never_rise_from_old_to_new() {
+        let of = |before| {
+            let segments = [500, 500, 10, 500].map(|events| vec![group(1, events, 0)]);
+            levels(&segments, before, &sealing())
+        };
+        assert_eq!(of(None), [1, 1, 0, 0]);
+        assert_eq!(of(Some(2)), [1, 1, 0, 0]);
+        assert_eq!(of(Some(0)), [0; 4]);
+    }
+
+    #[test]
+    fn large_events_are_not_sealed_at_once() {
+        let of_60_kib = |n| Unsealed {
+            bytes: 170 * (60 << 10),
+            ..group(n, 170, 0)
+        };
+        let unsealed = (0..1_000).map(of_60_kib).collect();
+        let segments = next(&unsealed, &Sealing::default());
+        assert_eq!(segments.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
     }
 
     #[test]
@@ -246,16 +288,26 @@ mod tests {
         assert_eq!(merge(&segments(&[0; 6]), &sealing(), &|_| true), None);
     }
 
-    #[test]
-    fn the_number_of_segments_grows_with_the_logarithm() {
-        let mut levels = Vec::new();
-        for _ in 0..3_000 {
-            levels.extend([0]);
-            while let Some(run) = merge(&segments(&levels), &sealing(), &|_| false) {
-                let level = levels[run.start] + 1;
-                levels.splice(run, [level]);
+    /// Seals so many events, 3,000 times, and says how many segments remain.
+    fn remain(events: impl Fn(u32) -> u32) -> usize {
+        let mut known: Vec<u32> = Vec::new();
+        for n in 0..3_000 {
+            let made = [vec![group(n, events(n), 0)]];
+            known.extend(levels(&made, known.last().copied(), &sealing()));
+            while let Some(run) = merge(&segments(&known), &sealing(), &|_| false) {
+                let level = known[run.start] + 1;
+                known.splice(run, [level]);
             }
         }
-        assert!(levels.len() < 20, "{levels:?}");
+        known.len()
+    }
+
+    #[test]
+    fn the_number_of_segments_grows_with_the_logarithm() {
+        assert!(remain(|_| 100) < 20);
+        assert!(remain(|_| 1_000) < 20);
+        // Backlogs and their rests, and a trickle in between.
+        assert!(remain(|n| if n % 5 < 4 { 1_000 } else { 10 }) < 20);
+        assert!(remain(|n| if n % 3 == 0 { 1_000 } else { 10 }) < 20);
     }
 }

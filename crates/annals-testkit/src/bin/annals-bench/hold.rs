@@ -1,4 +1,4 @@
-//! Holding many events in the journal: memory, restart, and the reads that people do most.
+//! Holding many events, a full journal of them: memory, restart, and the reads that people do most.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ pub(crate) async fn run(plan: &Plan, events: u64) -> Result<String, Failure> {
     let restarted_in = started.elapsed();
     let mut connection = annals.connect().await?;
     let mut out = format!(
-        "| {events} events held in the journal, {} workspaces | |\n|---|---|\n",
+        "| {events} events, {} workspaces | |\n|---|---|\n",
         organizations.len()
     );
     let _ = writeln!(
